@@ -1,0 +1,192 @@
+"""The virtual environments in which examples run: one per Django version, never the main one.
+
+`python -m tests.examples.environments` (scripts/example_envs) makes or updates them. Only the standard
+library is used, so that any Python can do so.
+"""
+
+# ruff: noqa: T201 - a command talks on the terminal
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.examples import EXAMPLE_TESTS, ROOT
+
+REQUIREMENTS = EXAMPLE_TESTS / "requirements.txt"
+ABOUT = "import sys, json, ssl, sqlite3, venv; print(json.dumps([sys.executable, *sys.version_info[:3]]))"
+Version = tuple[int, ...]
+
+
+class EnvironmentUnavailable(Exception):
+    """An environment cannot be made on this machine; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment with one Django; `at_least` is the oldest Python this Django runs on."""
+
+    django: str
+    folder: Path
+    at_least: Version
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def requirement(self) -> str:
+        return f"Django~={self.django}.0"
+
+    def stamp(self, python_version: Version) -> str:
+        """Names everything the environment is made of; it is up to date if it was made with the same."""
+        parts = [
+            self.requirement,
+            ".".join(map(str, python_version)),
+            REQUIREMENTS.read_text(encoding="utf-8"),
+        ]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def is_current(self) -> bool:
+        """Whether nothing is to be done; starts no process, since it is asked before every run."""
+        version = self._made_with()
+        return version is not None and self._stamp_file.is_file() and self._is_stamped(version)
+
+    def _is_stamped(self, version: Version) -> bool:
+        return self._stamp_file.read_text(encoding="utf-8") == self.stamp(version)
+
+    @property
+    def _stamp_file(self) -> Path:
+        return self.folder / "example-stamp"
+
+    def _made_with(self) -> Version | None:
+        """The Python the environment was made with, if that still suits."""
+        config = self.folder / "pyvenv.cfg"
+        if not config.is_file() or not self.python.exists():
+            return None
+        pairs = dict(
+            line.split(" = ", 1) for line in config.read_text(encoding="utf-8").splitlines() if " = " in line
+        )
+        version = tuple(map(int, pairs["version"].split(".")[:3]))
+        return version if self._suits(version) else None
+
+    def _suits(self, version: Version) -> bool:
+        return version >= self.at_least
+
+
+ENVIRONMENTS = {
+    environment.django: environment
+    for environment in (
+        Environment("5.2", ROOT / ".venv-django52", (3, 11)),
+        Environment("6.1", ROOT / ".venv-django61", (3, 12)),
+    )
+}
+
+
+def ensure(environment: Environment) -> Environment:
+    """Make or update the environment unless it is current; EnvironmentUnavailable if that cannot be."""
+    if environment.is_current():
+        return environment
+    with _locked():
+        if not environment.is_current():  # another process may have been at it while we waited
+            _make(environment)
+    return environment
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Let one process at a time make environments; the folder is locked, so that no lock file is left."""
+    folder = os.open(EXAMPLE_TESTS, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _make(environment: Environment) -> None:
+    python, version = _find_python(environment.at_least)
+    if environment._made_with() != version:
+        _run([python, "-m", "venv", "--clear", str(environment.folder)])
+    environment._stamp_file.unlink(missing_ok=True)
+    pip = [str(environment.python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    _run([*pip, "--upgrade", environment.requirement, "-r", str(REQUIREMENTS)])
+    environment._stamp_file.write_text(environment.stamp(version), encoding="utf-8")
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise EnvironmentUnavailable(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+def _find_python(at_least: Version) -> tuple[str, Version]:
+    """Path and version of the first Python that runs and is new enough, this one before others."""
+    if sys.version_info[:3] >= at_least:
+        return sys._base_executable or sys.executable, sys.version_info[:3]  # type: ignore[attr-defined]
+    for command, environ in _candidates(at_least):
+        if found := _about(command, environ, at_least):
+            return found
+    wanted = ".".join(map(str, at_least))
+    raise EnvironmentUnavailable(
+        f"no Python >= {wanted} runs here; install one (apt-get install python{wanted}, uv python install"
+        f" {wanted} or pyenv install {wanted}) and call scripts/example_envs"
+    )
+
+
+def _candidates(at_least: Version) -> Iterator[tuple[str, dict[str, str]]]:
+    """Commands that may be a new enough Python, each with the environment variables it needs."""
+    names = [f"python3.{minor}" for minor in range(14, at_least[1] - 1, -1)] + ["python3"]
+    for name in names:
+        yield name, {}
+    for version in _pyenv_versions():
+        yield "python3", {"PYENV_VERSION": version}
+
+
+def _pyenv_versions() -> list[str]:
+    try:
+        done = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False)
+    except OSError:
+        return []
+    return sorted(
+        done.stdout.split(), key=lambda name: [int(n) for n in name.split(".") if n.isdigit()], reverse=True
+    )
+
+
+def _about(command: str, environ: dict[str, str], at_least: Version) -> tuple[str, Version] | None:
+    """What `command` runs, found by running it: a pyenv shim may exist and fail."""
+    try:
+        done = subprocess.run(
+            [command, "-c", ABOUT], env=os.environ | environ, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    if done.returncode:
+        return None
+    executable, *version = json.loads(done.stdout)
+    return (executable, tuple(version)) if tuple(version) >= at_least else None
+
+
+def main() -> int:
+    """Bring every environment up to date; report each, and fail if one cannot be had."""
+    failed = False
+    for environment in ENVIRONMENTS.values():
+        try:
+            ensure(environment)
+            print(f"{environment.folder.name}: {environment.requirement}, up to date")
+        except EnvironmentUnavailable as error:
+            failed = True
+            print(f"{environment.folder.name}: {error}", file=sys.stderr)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
