@@ -22,6 +22,10 @@ class AssistantError(Exception):
     title = "Internal error"
 
 
+class SettingsInvalid(AssistantError):
+    title = "Settings invalid"
+
+
 class ContentError(AssistantError):
     title = "Content error"
 

@@ -89,13 +89,14 @@ class ScenarioFile:
                 self.report(line, f"section '{title}' is empty; write it")
 
     def _read_code_block(self, info: str, code: str, line: int) -> None:
-        language, _, rest = info.strip().partition(" ")
-        options = dict(FENCE_OPTION.findall(rest))
-        leftover = FENCE_OPTION.sub("", rest).strip()
-        if not language or not options.get("title") or leftover or options.keys() - {"title", "django"}:
+        try:
+            language, title, django = block_options(info)
+        except ValueError:
+            language, title, django = "", None, None
+        if not language or not title:
             self.report(line, f"code block opens with '{info}'; write ```language title=\"path/of/file\"")
             return
-        self.code_blocks.append(CodeBlock(language, options["title"], code, line, options.get("django")))
+        self.code_blocks.append(CodeBlock(language, title, code, line, django))
 
     def scenario(self, categories: dict[str, Category]) -> Scenario | None:
         """The scenario, or None if anything was found wrong."""
@@ -174,3 +175,12 @@ def _explain(detail: Any) -> str:
     if detail["type"] == "missing":
         return f"'{name}' is missing; add it to the front matter"
     return f"'{name}': {detail['msg']} (found: {detail['input']!r:.80})"
+
+
+def block_options(info: str) -> tuple[str, str | None, str | None]:
+    """Language, title and Django version of a fence's info string; ValueError if there is anything else."""
+    language, _, rest = info.strip().partition(" ")
+    options = dict(FENCE_OPTION.findall(rest))
+    if FENCE_OPTION.sub("", rest).strip() or options.keys() - {"title", "django"}:
+        raise ValueError(info)
+    return language, options.get("title"), options.get("django")

@@ -1,0 +1,46 @@
+"""The web service, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from app import __version__, api, health, web
+from app.assistant import Assistant
+from app.error_handlers import add_error_handlers
+from app.limits import BodyLimit
+from app.security import SecurityHeaders
+from app.settings import Settings
+from app.templating import STATIC
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; settings default to the environment's. The index is loaded when it starts."""
+    settings = settings or Settings.from_environment()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.assistant = Assistant.load(settings)
+        yield
+
+    # The interactive documentation of FastAPI loads scripts from a CDN, which the policy of the pages forbids.
+    app = FastAPI(
+        title="Django scenario assistant",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.settings = settings
+    app.include_router(api.router)
+    app.include_router(health.router)
+    app.include_router(web.router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    add_error_handlers(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(SecurityHeaders)
+    return app

@@ -1,0 +1,82 @@
+"""An index folder, opened for serving. Nothing here needs the build half."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.calibration import Calibration
+from app.encoder import Encoder, OnnxEncoder
+from app.errors import IndexDamaged
+from app.lexical_index import LexicalIndex
+from app.manifest import CURRENT, MEND, Manifest
+from app.published import PublishedScenario, PublishedScenarios
+from app.retriever import Retriever
+from app.vector_index import VectorIndex
+
+VECTORS_FILE = "vectors.faiss"
+OWNERS_FILE = "owners.npy"
+SCENARIOS_FILE = "scenarios.json"
+CALIBRATION_FILE = "calibration.json"
+LEXICAL_FOLDER = "lexical"
+ENCODER_FOLDER = "encoder"
+
+
+@dataclass(frozen=True)
+class ServingIndex:
+    """One whole build in memory; `scenarios` by id, in the order in which they are shown."""
+
+    manifest: Manifest
+    scenarios: dict[int, PublishedScenario]
+    retriever: Retriever
+
+    @classmethod
+    def load(cls, index_dir: Path, threads: int = 1) -> ServingIndex:
+        """The current build below `index_dir`, every file checked against its manifest; else IndexUnusable."""
+        # The link is followed once: a build that finishes meanwhile cannot mix its files with these.
+        folder = (index_dir / CURRENT).resolve()
+        manifest = Manifest.load(folder)
+        manifest.verify(folder)
+        encoder = OnnxEncoder.load(folder / ENCODER_FOLDER, threads)
+        return cls.open(folder, manifest, encoder)
+
+    @classmethod
+    def open(cls, folder: Path, manifest: Manifest, encoder: Encoder) -> ServingIndex:
+        """The verified build in `folder`, asked with `encoder`."""
+        scenarios = PublishedScenarios.validate_json((folder / SCENARIOS_FILE).read_bytes())
+        vectors = VectorIndex.load(folder / VECTORS_FILE)
+        owners: NDArray[np.int64] = np.load(folder / OWNERS_FILE)
+        calibration = Calibration(**json.loads((folder / CALIBRATION_FILE).read_text(encoding="utf-8")))
+        sizes = {vectors.dimension, encoder.dimension, manifest.model.dimension}
+        if len(sizes) > 1 or {len(vectors), len(owners)} != {manifest.texts}:
+            raise IndexDamaged(f"the files in {folder} are of different builds; {MEND}")
+        retriever = Retriever(
+            encoder=encoder,
+            vectors=vectors,
+            lexical=LexicalIndex.load(folder / LEXICAL_FOLDER),
+            owners=owners,
+            scenario_ids=[scenario.id for scenario in scenarios],
+            calibration=calibration,
+        )
+        return cls(manifest, {scenario.id: scenario for scenario in scenarios}, retriever)
+
+
+def save_ranking(
+    folder: Path,
+    vectors: VectorIndex,
+    lexical: LexicalIndex,
+    owners: NDArray[np.int64],
+    scenarios: Sequence[PublishedScenario],
+    calibration: Calibration,
+) -> None:
+    """Write what `ServingIndex.open` reads, save the manifest and the encoder."""
+    vectors.save(folder / VECTORS_FILE)
+    lexical.save(folder / LEXICAL_FOLDER)
+    np.save(folder / OWNERS_FILE, owners)
+    (folder / SCENARIOS_FILE).write_bytes(PublishedScenarios.dump_json(list(scenarios)))
+    (folder / CALIBRATION_FILE).write_text(json.dumps(asdict(calibration)) + "\n", encoding="utf-8")

@@ -1,0 +1,40 @@
+"""Jinja2 templates, autoescaped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.templating import Jinja2Templates
+
+HERE = Path(__file__).resolve().parent
+STATIC = HERE / "static"
+
+_templates = Jinja2Templates(HERE / "templates")
+
+
+@cache
+def static_url(name: str) -> str:
+    """The address of a static file with a hash of its content, so that browsers may keep it for good."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+_templates.env.globals["static_url"] = static_url
+_templates.env.trim_blocks = True
+_templates.env.lstrip_blocks = True
+
+
+def page(
+    request: Request,
+    name: str,
+    context: dict[str, Any],
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Template `name` as an HTML response."""
+    return _templates.TemplateResponse(request, name, context, status_code=status, headers=headers)
