@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import shutil
 import sys
 import warnings
@@ -97,7 +98,7 @@ class EmbeddingCache:
 
     def _write(self, known: dict[str, Embeddings]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / "embeddings.partial.npz"
+        temporary = self._folder / f"embeddings.{os.getpid()}.partial.npz"
         np.savez(temporary, keys=np.array(list(known)), embeddings=np.stack(list(known.values())))
         temporary.replace(self._folder / "embeddings.npz")
 
