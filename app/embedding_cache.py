@@ -68,10 +68,15 @@ class EmbeddingCache:
 
     def _sentence_transformer(self) -> Any:
         if self._loaded is None:
+            if Path(self._model.reference).is_dir():
+                # Nothing is to be had from a network; without this the hub is asked all the same.
+                os.environ["HF_HUB_OFFLINE"] = "1"
             try:
                 from sentence_transformers import SentenceTransformer
+                from transformers.utils.logging import disable_progress_bar
             except ImportError as error:
                 raise ModelUnusable(f"cannot embed: {error}; pip install -e '.[build]'") from error
+            disable_progress_bar()
             try:
                 self._loaded = SentenceTransformer(self._model.reference, device="cpu")
             except (OSError, ValueError) as error:
