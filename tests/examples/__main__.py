@@ -1,4 +1,4 @@
-"""`scripts/try_example ID`: run one answer's code at once, whatever state the others are in."""
+"""`scripts/try_example ID`: prove one answer's code at once, whatever state the others are in."""
 
 # ruff: noqa: T201 - a command talks on the terminal
 
@@ -10,25 +10,40 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.examples.environments import ENVIRONMENTS, EnvironmentUnavailable
+from app.scenarios import CodeBlock
+from tests.examples.environments import ENVIRONMENTS, InstallationFailed, PythonNotFound
 from tests.examples.example import Example, find_example
 from tests.examples.layout import LayoutError
+from tests.examples.parsers import BlockRefused, check_block
 from tests.examples.run import run_example
+from tests.examples.servers import Servers, ServerUnavailable
+
+REASONS = (LayoutError, PythonNotFound, InstallationFailed, ServerUnavailable)
 
 
 def main() -> int:
-    """Run the example on each Django and print what happened; 1 if anything is wrong."""
+    """Parse the blocks in other languages, run the example on each Django; 1 if anything is wrong."""
     arguments = _arguments()
     try:
         example = find_example(arguments.id)
     except LookupError as error:
         print(error)
         return 1
-    for finding in example.findings:
-        if "unknown category" not in finding.message:
-            print(f"note: {finding}")
-    results = [_run(example, django, arguments) for django in arguments.django or ENVIRONMENTS]
-    return int(not all(results))
+    print(*example.findings, sep="\n", end="\n" * bool(example.findings))
+    parsed = [_parses(example, block) for block in example.blocks if block.language != "python"]
+    servers = Servers()
+    try:
+        proven = [
+            _run(example, django, servers, arguments)
+            for django in arguments.django or ENVIRONMENTS
+            if example.runs_on(django)
+        ]
+    finally:
+        servers.close()
+    print(
+        f"{sum(parsed)} of {len(parsed)} other blocks parse, {sum(proven)} of {len(proven)} runs prove the code"
+    )
+    return int(bool(example.findings) or not all(parsed + proven))
 
 
 def _arguments() -> argparse.Namespace:
@@ -40,13 +55,23 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(example: Example, django: str, arguments: argparse.Namespace) -> bool:
+def _parses(example: Example, block: CodeBlock) -> bool:
+    try:
+        check_block(example, block)
+    except BlockRefused as error:
+        print(error)
+        return False
+    return True
+
+
+def _run(example: Example, django: str, servers: Servers, arguments: argparse.Namespace) -> bool:
     print(f"── Django {django} ──", flush=True)
     options = ("-k", arguments.k) if arguments.k else ()
     folder = Path(tempfile.mkdtemp(prefix="example-"))
     try:
-        result = run_example(example, django, folder, options=options)
-    except (LayoutError, EnvironmentUnavailable) as error:
+        with servers.variables(example.needs()) as variables:
+            result = run_example(example, django, folder, servers=variables, options=options)
+    except REASONS as error:
         print(error)
         return False
     finally:
@@ -54,8 +79,8 @@ def _run(example: Example, django: str, arguments: argparse.Namespace) -> bool:
             print(f"kept: {folder}/project")
         else:
             shutil.rmtree(folder)
-    print(result.output, *result.missing, sep="\n")
-    return result.passed and not result.missing
+    print(result.report)
+    return result.proven
 
 
 if __name__ == "__main__":

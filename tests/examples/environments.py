@@ -26,8 +26,12 @@ ABOUT = "import sys, json, ssl, sqlite3, venv; print(json.dumps([sys.executable,
 Version = tuple[int, ...]
 
 
-class EnvironmentUnavailable(Exception):
-    """An environment cannot be made on this machine; the message says what is missing."""
+class PythonNotFound(Exception):
+    """No Python on this machine runs a Django; the message says which to install."""
+
+
+class InstallationFailed(Exception):
+    """An environment could not be made; the message is what venv or pip said."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ ENVIRONMENTS = {
 
 
 def ensure(environment: Environment) -> Environment:
-    """Make or update the environment unless it is current; EnvironmentUnavailable if that cannot be."""
+    """Make or update the environment unless it is current; PythonNotFound or InstallationFailed if that cannot be."""
     if environment.is_current():
         return environment
     with _locked():
@@ -125,7 +129,7 @@ def _make(environment: Environment) -> None:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise EnvironmentUnavailable(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        raise InstallationFailed(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
 def _find_python(at_least: Version) -> tuple[str, Version]:
@@ -136,7 +140,7 @@ def _find_python(at_least: Version) -> tuple[str, Version]:
         if found := _about(command, environ, at_least):
             return found
     wanted = ".".join(map(str, at_least))
-    raise EnvironmentUnavailable(
+    raise PythonNotFound(
         f"no Python >= {wanted} runs here; install one (apt-get install python{wanted}, uv python install"
         f" {wanted} or pyenv install {wanted}) and call scripts/example_envs"
     )
@@ -182,7 +186,7 @@ def main() -> int:
         try:
             ensure(environment)
             print(f"{environment.folder.name}: {environment.requirement}, up to date")
-        except EnvironmentUnavailable as error:
+        except (PythonNotFound, InstallationFailed) as error:
             failed = True
             print(f"{environment.folder.name}: {error}", file=sys.stderr)
     return int(failed)

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.corpus import scenario_paths
+from app.corpus import load_categories, scenario_paths
 from app.scenario_file import FILE_NAME, read_scenario
 from app.scenarios import CodeBlock, Finding
 from tests.examples import EXAMPLE_TESTS, ROOT
@@ -16,7 +16,10 @@ CONTENT = ROOT / "content"
 
 @dataclass(frozen=True)
 class Example:
-    """The code of one scenario. `blocks` are in the order of the file, of every language."""
+    """The code of one scenario. `blocks` are in the order of the file, of every language.
+
+    `findings` are what is wrong with the file; a block that could not be read is among them.
+    """
 
     id: int
     slug: str
@@ -47,11 +50,20 @@ class Example:
 
     def needs(self) -> tuple[str, ...]:
         """The servers named by `NEEDS = (…)` in the test module, which is not imported for that."""
-        tree = ast.parse(self.test_module.read_text(encoding="utf-8"))
+        try:
+            tree = ast.parse(self.test_module.read_text(encoding="utf-8"))
+        except (FileNotFoundError, SyntaxError):  # the run itself tells more about either
+            return ()
         for node in tree.body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "NEEDS":
                 return tuple(ast.literal_eval(node.value))
         return ()
+
+    def runs_on(self, django: str) -> bool:
+        """Whether there is something to run; a test module may prove an answer without Python blocks."""
+        if self.python_blocks:
+            return any(applies(block, django) for block in self.python_blocks)
+        return self.test_module.exists()
 
 
 def read_example(path: Path) -> Example:
@@ -59,8 +71,7 @@ def read_example(path: Path) -> Example:
     named = FILE_NAME.fullmatch(path.name)
     if not named:
         raise ValueError(f"{path} is not named <id of three digits>-<slug>.md")
-    # The categories do not matter here: `scenarios check` reports what is wrong with the front matter.
-    _, file = read_scenario(path, {})
+    _, file = read_scenario(path, load_categories(path.parents[1]))
     return Example(int(named["id"]), named["slug"], path, tuple(file.code_blocks), tuple(file.findings))
 
 
@@ -73,6 +84,7 @@ def find_example(number: int, folder: Path = CONTENT) -> Example:
 
 
 def all_examples(folder: Path = CONTENT) -> list[Example]:
+    """The examples of every scenario in `folder`, in the order of the files."""
     return [read_example(path) for path in scenario_paths(folder) if FILE_NAME.fullmatch(path.name)]
 
 

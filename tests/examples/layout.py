@@ -47,6 +47,10 @@ class Project:
 
 def lay_out(example: Example, django: str, folder: Path) -> Project:
     """Write the project for one Django version into the empty `folder`."""
+    if not example.test_module.exists():
+        raise LayoutError(
+            f"{example.path} has Python blocks, but nothing tests them; write {example.test_module}"
+        )
     shutil.copytree(BASE_PROJECT, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     context = _copy_context(example, folder)
     placed = list(_write_blocks(example, django, folder, context))
@@ -56,15 +60,18 @@ def lay_out(example: Example, django: str, folder: Path) -> Project:
 
 
 def _copy_context(example: Example, folder: Path) -> set[str]:
-    """Copy the context files over the base project; return their paths. Settings are appended."""
+    """Copy the context files over the base project; return their paths, without the settings, which add up."""
     copied = set()
     for source in sorted(example.context_folder.rglob("*")):
         if source.is_file() and "__pycache__" not in source.parts:
             title = source.relative_to(example.context_folder).as_posix()
-            text = source.read_text(encoding="utf-8")
-            _write(folder / title, text, append=title == SETTINGS)
+            if title == SETTINGS:
+                _write(folder / title, source.read_text(encoding="utf-8"), append=True)
+                continue
+            (folder / title).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / title)
             copied.add(title)
-    return copied - {SETTINGS}
+    return copied
 
 
 def _write_blocks(example: Example, django: str, folder: Path, context: set[str]) -> Iterator[PlacedBlock]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.examples.environments import ENVIRONMENTS, Environment, ensure
 from tests.examples.example import Example
-from tests.examples.executed import unexecuted
-from tests.examples.layout import Project, lay_out
+from tests.examples.executed import Execution, execution
+from tests.examples.layout import lay_out
 
 INNER = Path(__file__).with_name("inner")
 TIMEOUT_SECONDS = 120
@@ -39,12 +40,19 @@ patch = subprocess, fork, _exit
 
 @dataclass(frozen=True)
 class Result:
-    """What a run showed: `output` is the inner pytest's, `missing` says what code never ran."""
+    """What a run showed: `output` is the inner pytest's; `execution` is None if only some tests ran."""
 
-    project: Project
     passed: bool
     output: str
-    missing: list[str] = field(default_factory=list)
+    execution: Execution | None
+
+    @property
+    def proven(self) -> bool:
+        return self.passed and not (self.execution and self.execution.missing)
+
+    @property
+    def report(self) -> str:
+        return "\n".join([self.output, *(self.execution.missing if self.execution else ())])
 
 
 def run_example(
@@ -66,8 +74,7 @@ def run_example(
     command = [str(environment.python), "-m", "coverage", "run", f"--rcfile={config}"]
     command += ["-m", "pytest", "-c", str(INNER / "pytest.ini"), f"--rootdir={project.folder}", *options]
     passed, output = _run(command, project.folder, _variables(environment, django) | (servers or {}))
-    missing = [] if options else unexecuted(example, project, measured)
-    return Result(project, passed, output, missing)
+    return Result(passed, output, None if options else execution(example, project, measured))
 
 
 def _variables(environment: Environment, django: str) -> dict[str, str]:
@@ -81,14 +88,17 @@ def _variables(environment: Environment, django: str) -> dict[str, str]:
 
 def _run(command: list[str], folder: Path, variables: dict[str, str]) -> tuple[bool, str]:
     """Run to the end, in a session of its own: whatever an example started ends with it."""
-    with subprocess.Popen(
-        command, cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
-    ) as process:  # fmt: skip
+    log = folder.with_name("output.txt")
+    with log.open("wb") as output:  # a pipe would stay open for as long as any process that was started
+        process = subprocess.Popen(
+            command, cwd=folder, env=variables, stdout=output, stderr=output, start_new_session=True
+        )
         try:
-            output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+            passed, remark = process.wait(TIMEOUT_SECONDS) == 0, ""
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            output, _ = process.communicate()
-            return False, f"{output}\nstopped after {TIMEOUT_SECONDS} s"
-        return process.returncode == 0, output
+            passed, remark = False, f"\nstopped after {TIMEOUT_SECONDS} s"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return passed, log.read_text(encoding="utf-8", errors="replace") + remark
