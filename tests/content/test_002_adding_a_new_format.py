@@ -113,10 +113,9 @@ class TestXMLComingIn:
         [
             b'<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>',
             b'<!DOCTYPE r [<!ENTITY a SYSTEM "file:///etc/passwd">]>',
-            b"<!DOCTYPE r>",
         ],
     )
-    def test_a_document_with_a_dtd_is_refused(self, client, dtd):
+    def test_a_document_that_declares_entities_is_refused(self, client, dtd):
         assert client.post("/orders/", dtd + DOCUMENT, content_type="application/xml").status_code == 400
         assert not Order.objects.exists()
 
