@@ -22,7 +22,7 @@ def require_json(request: Request) -> None:
 router = APIRouter(prefix="/api/v1", tags=["v1"])
 
 
-@router.post("/ask", dependencies=[Depends(require_json)])
+@router.post("/ask", response_model_exclude_unset=True, dependencies=[Depends(require_json)])
 def ask(body: AskRequest, assistant: AssistantDep, base_url: BaseUrlDep) -> AskReply:
     """The answer to a question, suggestions, or the plain word that nothing fits."""
     answer = assistant.ask(body.question, body.history, category=body.category, top_k=body.top_k)

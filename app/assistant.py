@@ -122,6 +122,12 @@ class Assistant:
         ]:
             if len(text) > limit:
                 raise QuestionRejected(f"{name} has {len(text)} characters; at most {limit}: shorten it")
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise QuestionRejected(
+                    f"{name} is not valid Unicode: half a surrogate pair at character {error.start}; send UTF-8"
+                ) from None
 
     def _candidates(self, question: str, history: Sequence[str], category: str | None) -> list[Candidate]:
         among = self._ids_in(category)

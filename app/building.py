@@ -114,7 +114,7 @@ def _write(index_dir: Path, name: str, corpus: Corpus, model: EmbeddingModel, re
 @contextmanager
 def _lock(index_dir: Path) -> Iterator[None]:
     """One build at a time in a folder; the next one waits."""
-    with (index_dir / ".lock").open("w") as file:
+    with (index_dir / ".lock").open("a") as file:
         flock(file, LOCK_EX)
         yield
 

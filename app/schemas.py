@@ -112,7 +112,7 @@ class AskReply(BaseModel):
         explained: dict[int, PublishedScenario] | None = None,
     ) -> Self:
         """The reply for `answer`; with candidates if the scenarios to name them by are given."""
-        return cls(
+        reply = cls(
             answer_id=answer.answer_id,
             question=answer.question,
             verdict=answer.verdict,
@@ -125,10 +125,13 @@ class AskReply(BaseModel):
                 )
                 for result in answer.results
             ],
-            candidates=None if explained is None else _candidates(answer, explained),
             index=IndexOut(fingerprint=manifest.fingerprint, scenarios=manifest.scenarios),
             took_ms=round(answer.took_ms, 2),
         )
+        # Set only when asked for: what is not set is left out of the JSON.
+        if explained is not None:
+            reply.candidates = _candidates(answer, explained)
+        return reply
 
 
 def _candidates(answer: Answer, scenarios: dict[int, PublishedScenario]) -> list[CandidateOut]:

@@ -58,7 +58,9 @@ def serve(settings: Settings) -> Iterator[Serve]:
 
     def start(**changes: object) -> str:
         port = _free_port()
-        environment = os.environ | {f"SCENARIOS_{name.upper()}": str(value) for name, value in changes.items()}
+        environment = os.environ | {
+            f"SCENARIOS_{name.upper()}": str(value) for name, value in changes.items()
+        }
         command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE)
         running.append(process)

@@ -14,7 +14,12 @@ FILLER = " ".join(["You look at it once more and go on with the next part of the
 
 TOPICS = {
     1: ("kitchen", "Sourdough", ["bread", "oven", "yeast"], "sourdough bread dough baking oven crust yeast"),
-    2: ("kitchen", "Sharp Knives", ["knife", "steel", "edge"], "knife blade sharpen whetstone edge steel dull"),
+    2: (
+        "kitchen",
+        "Sharp Knives",
+        ["knife", "steel", "edge"],
+        "knife blade sharpen whetstone edge steel dull",
+    ),
     11: ("garden", "Tomatoes", ["tomato", "plant", "soil"], "tomato plant watering blight soil sun staking"),
 }
 

@@ -32,14 +32,26 @@ def test_a_correct_corpus_loads_in_the_order_of_its_categories(corpus_folder: Pa
     ("changes", "reported_line", "message"),
     [
         ({"tags": "tags: [one, two]"}, "tags:", "'tags': List should have at least 3 items"),
-        ({"tags": "tags: [one, two, three]\nmood: good"}, "mood:", "unknown key 'mood'; known keys: id, title"),
+        (
+            {"tags": "tags: [one, two, three]\nmood: good"},
+            "mood:",
+            "unknown key 'mood'; known keys: id, title",
+        ),
         ({"reviewed": ""}, "---", "'reviewed' is missing; add it"),
         ({"reviewed": "reviewed: 2026-13"}, "reviewed:", "'reviewed': String should match pattern"),
         ({"category": "category: cellar"}, "category:", "unknown category 'cellar'; one of: kitchen, garden"),
-        ({"category": "category: garden"}, "category:", "category 'garden' in folder 'kitchen'; move the file"),
+        (
+            {"category": "category: garden"},
+            "category:",
+            "category 'garden' in folder 'kitchen'; move the file",
+        ),
         ({"id": "id: 7"}, "id: 7", "id 7 in a file named 001-sourdough.md; make them agree"),
         ({"title": "title: [unclosed"}, "category:", "front matter is not YAML"),
-        ({"sources": "sources:\n  - {title: Manual, url: not-a-url}"}, "  - {title: Manual", "'sources.0.url': Input should be a valid URL"),
+        (
+            {"sources": "sources:\n  - {title: Manual, url: not-a-url}"},
+            "  - {title: Manual",
+            "'sources.0.url': Input should be a valid URL",
+        ),
         ({"asked_as": "asked_as: [one, two]"}, "asked_as:", "'asked_as': List should have at least 12 items"),
         ({"related": "related: [2, 99]"}, "related:", "related names 99, which no scenario has; correct it"),
         ({"related": "related: [1, 2]"}, "related:", "related names the scenario itself (1)"),
@@ -47,8 +59,16 @@ def test_a_correct_corpus_loads_in_the_order_of_its_categories(corpus_folder: Pa
         ({"Problem": "Words.\n\n## More"}, "## More", "write exactly ['Problem', 'Short answer'"),
         ({"Short answer": "word " * 71}, "## Short answer", "short answer of 71 words; at most 70"),
         ({"Answer": "1. **Short.** Too short."}, "", "words of prose; write 250 to 600"),
-        ({"Answer": FILLER + "\n\n```python\nx = 1\n```"}, "```python", "code block opens with 'python'; write ```language"),
-        ({"Answer": FILLER + '\n\n```python titel="x"\nx = 1\n```'}, "```python titel", "code block opens with"),
+        (
+            {"Answer": FILLER + "\n\n```python\nx = 1\n```"},
+            "```python",
+            "code block opens with 'python'; write ```language",
+        ),
+        (
+            {"Answer": FILLER + '\n\n```python titel="x"\nx = 1\n```'},
+            "```python titel",
+            "code block opens with",
+        ),
     ],
 )
 def test_an_error_names_line_and_remedy(
@@ -61,7 +81,9 @@ def test_an_error_names_line_and_remedy(
 
 
 def test_all_errors_are_reported_at_once(corpus_folder: Path) -> None:
-    scenario_path(corpus_folder, 2).write_text(scenario_text(2, id="id: zwei", tags="tags: []"), encoding="utf-8")
+    scenario_path(corpus_folder, 2).write_text(
+        scenario_text(2, id="id: zwei", tags="tags: []"), encoding="utf-8"
+    )
     found = findings_for(corpus_folder, 1, reviewed="", related="")
     assert sorted(finding.message.split(";")[0].split(":")[0] for finding in found) == [
         "'id'",
@@ -90,7 +112,10 @@ def test_a_file_that_is_no_scenario_is_reported(corpus_folder: Path, text: bytes
 
 def test_a_file_name_must_carry_id_and_slug(corpus_folder: Path) -> None:
     scenario_path(corpus_folder, 1).rename(corpus_folder / "kitchen" / "Sourdough.md")
-    assert any("name it <id of three digits>-<slug>.md" in finding.message for finding in read_corpus(corpus_folder)[1])
+    assert any(
+        "name it <id of three digits>-<slug>.md" in finding.message
+        for finding in read_corpus(corpus_folder)[1]
+    )
 
 
 def test_ids_slugs_and_titles_are_unique(corpus_folder: Path) -> None:
@@ -105,12 +130,16 @@ def test_near_duplicate_ways_of_asking_are_errors_across_scenarios(corpus_folder
     text = scenario_text(2).replace("how do I handle knife", "Sourdough -- how do I HANDLE it?")
     scenario_path(corpus_folder, 2).write_text(text, encoding="utf-8")
     scenario_path(corpus_folder, 1).write_text(
-        scenario_text(1).replace("how do I handle sourdough", "how do I handle it, sourdough"), encoding="utf-8"
+        scenario_text(1).replace("how do I handle sourdough", "how do I handle it, sourdough"),
+        encoding="utf-8",
     )
     (finding,) = read_corpus(corpus_folder)[1]
     assert finding.path.name == "002-sharp-knives.md"
     assert finding.line == 7
-    assert "nearly repeats 'how do I handle it, sourdough' (001-sourdough.md:7); drop or reword one" in finding.message
+    assert (
+        "nearly repeats 'how do I handle it, sourdough' (001-sourdough.md:7); drop or reword one"
+        in finding.message
+    )
 
 
 def test_related_may_name_a_planned_scenario_that_is_not_written(corpus_folder: Path) -> None:

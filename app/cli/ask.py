@@ -34,7 +34,7 @@ def ask(
             base_url = str(settings.public_url or "").rstrip("/")
             explained = assistant.scenarios if explain else None
             reply = AskReply.from_answer(answer, assistant.manifest, base_url, explained)
-            print(reply.model_dump_json(exclude=None if explain else {"candidates"}), flush=True)  # noqa: T201
+            print(reply.model_dump_json(exclude_unset=True), flush=True)  # noqa: T201
             continue
         if question == "-":
             printable = "".join(character for character in answer.question if character.isprintable())
