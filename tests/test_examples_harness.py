@@ -263,6 +263,14 @@ def test_a_block_that_has_no_place_in_the_project_is_an_error_with_its_line(
         lay_out(write(block, "", context), "5.2", tmp_path / "project")
 
 
+def test_an_example_is_found_while_the_files_of_others_are_broken(write: Write) -> None:
+    path = write(TWO_VIEWS).path
+    path.with_name("008-half-written.md").write_bytes(b"---\nid: 8\n\xff```python")
+    assert [block.title for block in find_example(7, path.parents[1]).blocks] == ["shop/views.py"]
+    with pytest.raises(LookupError, match=r"no scenario 9: no file .*009-\*\.md"):
+        find_example(9, path.parents[1])
+
+
 def test_python_blocks_without_a_test_module_are_an_error(write: Write, tmp_path: Path) -> None:
     example = write(TWO_VIEWS)
     example.test_module.unlink()

@@ -49,11 +49,16 @@ class TestPython:
         with pytest.raises(PythonNotFound, match=r"no Python >= 3\.99 runs here; install one"):
             find_python(UNREACHED)
 
-    def test_a_shim_that_runs_when_pyenv_is_told_the_version_counts(self, only_program: Path) -> None:
-        write_program(only_program / "pyenv", "echo 3.98.1; echo 3.99.2; echo 3.99.10")
-        answer = '["/opt/python", 3, 99, 10]'
-        write_program(only_program / "python3", f"[ \"$PYENV_VERSION\" = 3.99.10 ] && echo '{answer}'")
-        assert find_python(UNREACHED) == ("/opt/python", (3, 99, 10))
+    def test_what_pyenv_has_installed_counts_though_no_shim_runs_it(self, only_program: Path) -> None:
+        write_program(only_program / "python3", "exit 127")
+        write_program(
+            only_program / "pyenv", f"[ $1 = prefix ] && echo {only_program}/$2 || echo 3.98.1 3.99.2"
+        )
+        for version in ("3.98.1", "3.99.2"):
+            (only_program / version / "bin").mkdir(parents=True)
+            answer = f'["a python", {version.replace(".", ", ")}]'
+            write_program(only_program / version / "bin" / "python3", f"echo '{answer}'")
+        assert find_python(UNREACHED) == ("a python", (3, 99, 2))
 
 
 class TestEnvironments:

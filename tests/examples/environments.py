@@ -130,8 +130,9 @@ def find_python(at_least: Version) -> tuple[str, Version]:
     """Path and version of the first Python that runs and is new enough, this one before others."""
     if sys.version_info[:3] >= at_least:
         return sys._base_executable or sys.executable, sys.version_info[:3]  # type: ignore[attr-defined]
-    for command, environ in _candidates(at_least):
-        if found := _about(command, environ, at_least):
+    for command in _candidates(at_least):
+        found = _about(command)
+        if found and found[1] >= at_least:
             return found
     wanted = ".".join(map(str, at_least))
     raise PythonNotFound(
@@ -140,37 +141,31 @@ def find_python(at_least: Version) -> tuple[str, Version]:
     )
 
 
-def _candidates(at_least: Version) -> Iterator[tuple[str, dict[str, str]]]:
-    """Commands that may be a new enough Python, each with the environment variables it needs."""
-    names = [f"python3.{minor}" for minor in range(14, at_least[1] - 1, -1)] + ["python3"]
-    for name in names:
-        yield name, {}
-    for version in _pyenv_versions():
-        yield "python3", {"PYENV_VERSION": version}
+def _candidates(at_least: Version) -> Iterator[str]:
+    """Commands that may be a new enough Python, by name and then among what pyenv has installed."""
+    for minor in range(14, at_least[1] - 1, -1):
+        yield f"python3.{minor}"
+    yield "python3"
+    for name in (_output("pyenv", "versions", "--bare") or "").split():
+        if folder := _output("pyenv", "prefix", name):
+            yield f"{folder.strip()}/bin/python3"
 
 
-def _pyenv_versions() -> list[str]:
+def _about(command: str) -> tuple[str, Version] | None:
+    """Path and version of what `command` runs, found by running it: a pyenv shim may exist and fail."""
+    if (output := _output(command, "-c", ABOUT)) is None:
+        return None
+    executable, *version = json.loads(output)
+    return executable, tuple(version)
+
+
+def _output(*command: str) -> str | None:
+    """What the command prints; None if it is missing or fails."""
     try:
-        done = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False)
-    except OSError:
-        return []
-    return sorted(
-        done.stdout.split(), key=lambda name: [int(n) for n in name.split(".") if n.isdigit()], reverse=True
-    )
-
-
-def _about(command: str, environ: dict[str, str], at_least: Version) -> tuple[str, Version] | None:
-    """What `command` runs, found by running it: a pyenv shim may exist and fail."""
-    try:
-        done = subprocess.run(
-            [command, "-c", ABOUT], env=os.environ | environ, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
         return None
-    if done.returncode:
-        return None
-    executable, *version = json.loads(done.stdout)
-    return (executable, tuple(version)) if tuple(version) >= at_least else None
+    return None if done.returncode else done.stdout
 
 
 def main() -> int:
