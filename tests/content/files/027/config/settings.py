@@ -1,0 +1,2 @@
+# ruff: noqa: F821
+INSTALLED_APPS += ["rest_framework"]
