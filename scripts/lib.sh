@@ -23,7 +23,7 @@ find_python() {
 # install_extras build,dev: .venv with the project and these extras. Nothing is done if it is there already.
 install_extras() {
     local extras=$1 wanted torch
-    wanted="$extras $(git hash-object pyproject.toml)"
+    wanted="$extras $(cksum <pyproject.toml)"
     if [ -x .venv/bin/python ] && grep -qxF "$wanted" .venv/installed 2>/dev/null; then
         return
     fi
