@@ -119,8 +119,13 @@ def _running_redis() -> Iterator[str]:
         port = _free_port()
         command = [program, "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
         with _running(command, folder, user, signal.SIGTERM) as process:
-            _wait(process, folder, lambda: redis.Redis(HOST, port).ping())
+            _wait(process, folder, lambda: _ping(port))
             yield f"redis://{HOST}:{port}/0"
+
+
+def _ping(port: int) -> None:
+    with redis.Redis(HOST, port) as client:
+        client.ping()
 
 
 def _program(name: str, package: str, folders: Iterable[Path] = ()) -> str:
