@@ -1,0 +1,64 @@
+"""The documents are true: what the code has, they name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from pydantic_core import PydanticUndefined
+
+from app import api, health
+from app.cli import cli
+from app.settings import PREFIX, PROJECT, Settings
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
+
+
+def test_readme_begins_with_the_two_commands() -> None:
+    first_block = README.split("```")[1].strip().splitlines()
+    assert [line.split()[0] for line in first_block] == ["scripts/serve", "scripts/test"]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_readme_has_every_setting_with_its_default(name: str) -> None:
+    default = Settings.model_fields[name].default
+    assert default is not PydanticUndefined
+    shown = "none" if default is None else f"`{default.name if isinstance(default, Path) else default}`"
+    assert f"| `{PREFIX}{name.upper()}` | {shown} |" in README
+
+
+def test_readme_has_every_script_and_no_other() -> None:
+    there = {
+        f"scripts/{path.name}"
+        for path in (PROJECT / "scripts").iterdir()
+        if not path.suffix and path.is_file()
+    }
+    assert set(re.findall(r"^\| `(scripts/\w+)", README, re.MULTILINE)) == there
+
+
+def test_readme_has_every_command() -> None:
+    for command in cli.registered_commands:
+        name = command.name or getattr(command.callback, "__name__", "")
+        assert f"`{name}`" in README, name
+
+
+def test_readme_has_every_module() -> None:
+    modules = {f"`app/{path.name}`" for path in (PROJECT / "app").glob("*.py") if path.name != "__init__.py"}
+    assert {name for name in modules if name not in README} == set()
+
+
+def test_the_api_document_has_every_route_and_field() -> None:
+    document = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+    for router in (api.router, health.router):
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            assert f"{next(iter(route.methods))} {route.path}" in document
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
