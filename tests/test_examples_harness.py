@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
-from tests.examples.example import Example, find_example
-from tests.examples.layout import LayoutError, lay_out
 from tests.examples.run import Result, run_example
+from tests.examples.written import write_example
 from tests.test_examples import lacking_is_failing_in_ci
 
 VIEWS = '```python title="shop/views.py"'
@@ -34,33 +31,11 @@ def test_greeting():
     assert views.greeting() == "hello"
 """
 
-Write = Callable[..., Example]
-
 
 @pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Write a scenario with these blocks, this test module and these context files; return its example."""
-
-    def write_example(blocks: str, tests: str = "", context: dict[str, str] | None = None) -> Example:
-        folder = tmp_path / "content" / "shop"
-        folder.mkdir(parents=True)
-        (folder.parent / "categories.yaml").write_text("[{slug: shop, title: Shop}]")
-        (folder / "007-demo-shop.md").write_text(dedent(blocks))
-        tests_folder = tmp_path / "tests"
-        files = {"test_007_demo_shop.py": tests}
-        files |= {f"files/007/{name}": text for name, text in (context or {}).items()}
-        for name, text in files.items():
-            (tests_folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (tests_folder / name).write_text(dedent(text))
-        return dataclasses.replace(find_example(7, folder.parent), tests_folder=tests_folder)
-
-    return write_example
-
-
-@pytest.fixture
-def run(write: Write, tmp_path: Path) -> Callable[..., Result]:
+def run(tmp_path: Path) -> Callable[..., Result]:
     def write_and_run(blocks: str, tests: str, context: dict[str, str] | None = None) -> Result:
-        return run_example(write(blocks, tests, context), "5.2", tmp_path)
+        return run_example(write_example(tmp_path, blocks, tests, context), "5.2", tmp_path)
 
     return write_and_run
 
@@ -155,7 +130,7 @@ def test_warnings_are_errors_save_deprecations_for_which_another_package_is_to_b
     assert run("", tests).passed
 
 
-def test_what_needs_a_newer_django_is_there_from_that_version_on_only(write: Write, tmp_path: Path) -> None:
+def test_what_needs_a_newer_django_is_there_from_that_version_on_only(tmp_path: Path) -> None:
     newer = '```python title="shop/newer.py" django="6.1"\nNAME = "newer"\n```\n'
     tests = """
     import importlib.util
@@ -170,7 +145,7 @@ def test_what_needs_a_newer_django_is_there_from_that_version_on_only(write: Wri
         from shop import newer
         assert newer.NAME == "newer"
     """
-    example = write(f"{VIEWS}\n```\n\n{newer}", tests)
+    example = write_example(tmp_path, f"{VIEWS}\n```\n\n{newer}", tests)
     output = run_example(example, "5.2", tmp_path / "5.2").output
     assert "1 passed, 1 deselected" in output
     with lacking_is_failing_in_ci():
@@ -245,34 +220,3 @@ def test_a_process_that_an_example_left_behind_ends_with_the_run(
     while process.exists() and process.read_text().split()[2] != "Z":
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-@pytest.mark.parametrize(
-    ("block", "context", "message"),
-    [
-        (f"{VIEWS}\n```", {"shop/views.py": ""}, "would overwrite the context file"),
-        ('```python title="../views.py"\n```', {}, "no relative file path"),
-        ('```python title="/srv/views.py"\n```', {}, "no relative file path"),
-        ('```python title="terminal"\n```', {}, "a Python file's name ends with .py"),
-    ],
-)
-def test_a_block_that_has_no_place_in_the_project_is_an_error_with_its_line(
-    write: Write, tmp_path: Path, block: str, context: dict[str, str], message: str
-) -> None:
-    with pytest.raises(LayoutError, match=rf"007-demo-shop\.md:1: .*{message}"):
-        lay_out(write(block, "", context), "5.2", tmp_path / "project")
-
-
-def test_an_example_is_found_while_the_files_of_others_are_broken(write: Write) -> None:
-    path = write(TWO_VIEWS).path
-    path.with_name("008-half-written.md").write_bytes(b"---\nid: 8\n\xff```python")
-    assert [block.title for block in find_example(7, path.parents[1]).blocks] == ["shop/views.py"]
-    with pytest.raises(LookupError, match=r"no scenario 9: no file .*009-\*\.md"):
-        find_example(9, path.parents[1])
-
-
-def test_python_blocks_without_a_test_module_are_an_error(write: Write, tmp_path: Path) -> None:
-    example = write(TWO_VIEWS)
-    example.test_module.unlink()
-    with pytest.raises(LayoutError, match=r"nothing tests them; write .*test_007_demo_shop\.py"):
-        lay_out(example, "5.2", tmp_path / "project")
