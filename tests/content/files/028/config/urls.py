@@ -1,0 +1,4 @@
+from django.urls import path
+from pricing.views import quote
+
+urlpatterns = [path("quotes/<str:sku>/", quote)]
