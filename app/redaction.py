@@ -1,52 +1,116 @@
 """Secrets in a message, taken out before it is stored, logged or echoed.
 
-Each pattern keeps what explains the problem (the setting's name, the DSN's host) and replaces the secret
-itself. A line that only names a secret (`SECRET_KEY must not be empty`) is left alone.
+Each rule keeps what explains the problem (the setting's name, the DSN's host, the cookie's attributes) and
+replaces the secret itself. A line that only names a secret (`SECRET_KEY must not be empty`) and code that
+fetches one (`os.environ["SECRET_KEY"]`) are left alone. No pattern begins with a repetition that a word's
+every character could start: 4,000 characters cost milliseconds, whatever they are.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 REDACTED = "[redacted]"
+# Runs of one kind of character; a key's are short, those of words, paths and identifiers long.
+RUN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+LONGEST_MEAN_RUN_OF_A_KEY = 3.2
 
-_NAMES = (
-    r"(?:[\w-]*(?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?token"
-    r"|access[_-]?token|refresh[_-]?token|secret[_-]?key|credential)[\w-]*|(?:\w+[_-])?(?:pwd|token|dsn)|session_?id"
-    r"|csrf(?:token|middlewaretoken)?)"
-)
+
+def looks_random(text: str) -> bool:
+    """Whether `text` is made of such short runs that it is a key and not words or an identifier."""
+    runs = RUN.findall(text)
+    return sum(map(len, runs)) <= LONGEST_MEAN_RUN_OF_A_KEY * len(runs)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What matches the group `secret` is redacted, if it passes `only_if`."""
+
+    pattern: re.Pattern[str]
+    only_if: Callable[[str], bool] = lambda _: True
+
+    @classmethod
+    def of(cls, pattern: str, only_if: Callable[[str], bool] = lambda _: True) -> Rule:
+        return cls(re.compile(pattern, re.IGNORECASE | re.VERBOSE), only_if)
+
+    def apply(self, text: str) -> str:
+        return self.pattern.sub(self._without_secret, text)
+
+    def _without_secret(self, match: re.Match[str]) -> str:
+        if not self.only_if(match["secret"]):
+            return match[0]
+        start, end = (place - match.start() for place in match.span("secret"))
+        return match[0][:start] + REDACTED + match[0][end:]
+
+
+# How a name that announces a secret ends; what stands before it (DB_, aws_, client) does not matter.
+NAME = r"""
+    (?: password | passwd | passphrase | secret | credential | token | connection[_-]?string
+      | (?:api|access|private|secret|signing|encryption|fernet|auth|account|license|master|shared|client)[_-]?key
+      | (?<![a-z]) (?: pass | pwd | pw | psk | dsn | sid | session_?id | csrf | csrfmiddlewaretoken )
+    )
+    (?: [_-]? (?: \d{1,3} | id | hash | value | old | new | prod | production | live | staging | dev | test ) )?
+"""
+ASSIGNED = r""" (?: \\? ["'] )? \]? [ \t]* (?: => | := | ={1,3} | : ) [ \t]* """
+QUOTED = r"""
+    [rbfu]{0,2} (?P<escape>\\?) (?P<quote>["'])
+    (?! (?-i:[A-Z]) [^"'\n]* [ ] [^"'\n]* [.!] ["'] )  # a message: "This password is too common."
+    (?P<secret> (?: (?! (?P=escape) (?P=quote) ) [^\n] )+ ) (?P=escape) (?P=quote)
+"""
+# Without quotes, or with one that never closes. Not code, not a word of Python or JSON, not a placeholder and
+# not the first word of a sentence.
+BARE = r"""
+    ["']?
+    (?! [a-z_][a-z_.]* [(\[] | (?:self|cls|request|response|settings|os|env|config|form|data|user|obj)\. )
+    (?! [a-z_][\w.]* \. \w* (?:token|password|secret|key) \b )
+    (?! (?: true | false | none | null | undefined | optional | required | string | integer | secretstr ) \b )
+    (?! \$\{ | \{\{ | %\( | %s | \*{3} | <[\w -]*> | [\[{] )
+    (?! (?<=[ "']) (?-i:[A-Z]?[a-z]+) [.,;]? [ ] [a-z] )
+    (?P<secret> [^\s"',;&)}\]]{4,} )
+"""
+SCHEME = r"(?:Bearer|Basic|Token|JWT|Api-?Key|Digest) [ ]+"
+# Not `Bearer ACCESS_TOKEN`, nor the head of a JSON web token, which tells its algorithm.
+OPAQUE = r"(?! (?-i:[A-Z_]+) \b | eyJ[\w-]*\.[.\[] )"
 
 # Order matters: whole tokens first, then what stands beside a telling name.
-PATTERNS: tuple[re.Pattern[str], ...] = tuple(
-    re.compile(pattern, re.IGNORECASE | re.DOTALL)
-    for pattern in (
-        r"-----BEGIN (?P<kind>[A-Z ]*PRIVATE KEY)-----(?P<secret>.*?)(?:-----END (?P=kind)-----|\Z)",
-        r"\beyJ[\w-]{6,}\.(?P<secret>[\w-]{4,}(?:\.[\w-]*)?)",
-        r"(?P<secret>\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b)",
-        r"(?P<secret>\bxox[a-z]-[\w-]{8,}|\bxapp-[\w-]{8,})",
-        r"(?P<secret>\b(?:gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|AIza[\w-]{20,}))",
-        r"(?P<secret>\b[a-z]{2,10}_(?:live|test|prod|sk|pk)_[A-Za-z0-9]{8,}\b|\b[sp]k-[\w-]{16,})",
-        r"hooks\.slack\.com/services/(?P<secret>[\w/]+)",
-        r"\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*:(?P<secret>[^\s@'\"]+)@",
-        r"\b(?:Bearer|Basic|Token|Api-Key)\s+(?P<secret>[\w.~+/=-]{8,})",
-        r"\b(?:set-)?cookie\s*[:=]\s*(?P<secret>[^\r\n]+)",
-        rf"\b{_NAMES}[\"']?\s*(?:=>|[:=])\s*(?P<secret>(?:[rbf]?(?P<quote>[\"'])(?:(?!(?P=quote)).)+(?P=quote))"
-        r"|(?![\"'\[{(<$])[^\s,;&\"')]{4,})",
-        r"(?P<secret>\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b)",
-        # 32 and more characters that mix cases and digits are a key, not a word.
-        r"(?P<secret>(?<![\w/.+-])(?=[\w+/-]*[a-z])(?=[\w+/-]*(?-i:[A-Z]))(?=[\w+/-]*\d)[\w+/-]{32,}={0,2})",
-    )
-)
+RULES = (
+    Rule.of(r"-----BEGIN [ ](?P<kind>[A-Z ]*PRIVATE [ ]KEY (?:[ ]BLOCK)?)-----"
+            r"(?P<secret> (?s:.)*? ) (?: -----END [ ](?P=kind)----- | \Z )"),
+    Rule.of(r"\b eyJ [\w-]{6,} \. (?P<secret> [\w-]{4,} (?:\.[\w-]*)? )"),
+    Rule.of(r"(?P<secret> \b (?:AKIA|ASIA|AROA|AIDA) [A-Z0-9]{12,} \b )"),
+    Rule.of(r"(?P<secret> \b (?: xox[a-z]-[\w-]{8,} | xapp-[\w-]{8,} | gh[pousr]_\w{16,} | github_pat_\w{16,}"
+            r"  | glpat-[\w-]{16,} | AIza[\w-]{20,} | SG\.[\w-]{16,}\.[\w-]{16,} ) )"),
+    Rule.of(r"\b (?: [a-z]{2,10}_(?:live|test|prod|sk|pk)_ | [sp]k- (?:[a-z]{2,8}-)? )"
+            r"(?P<secret> (?=[a-z]*\d) [a-z\d]{8,} )", looks_random),
+    Rule.of(r"django-insecure- (?P<secret> [^\s\"']+ )"),
+    Rule.of(r"hooks\.slack\.com/services/ (?P<secret> [\w/]+ )"),
+    Rule.of(r"""://[^\s/:@'"]*: (?!\d{2,5}/) (?P<secret> [^\s/'"]+(?=@) | [^\s@'"]+ ) @"""),
+    Rule.of(r"""://(?P<secret> [^\s/:@'"]{16,} ) @"""),
+    Rule.of(rf"""authorization ["']? [ \t]* [:=] [ \t]* ["']? {SCHEME} {OPAQUE} (?P<secret> [\w.~+/=-]{{4,}} )"""),
+    Rule.of(rf"\b {SCHEME} {OPAQUE} (?P<secret> [\w.~+/=-]{{8,}} )", looks_random),
+    Rule.of(r"""\b set-cookie ["']? [ ]* [:=] [ ]* ["']? [\w.-]+= (?P<secret> [^;\s"']+ )"""),
+    Rule.of(r"""(?<![\w-]) (?:http_)? cookie ["']? [ ]* [:= ] [ ]* ["']? (?P<secret> [\w.-]+= [^\r\n"']+ )"""),
+    Rule.of(r"""curl [ ] [^\n]{0,300}? [ ] (?:-u|--user) [ =] ["']? [^\s:"']+ : (?P<secret> [^\s"']+ )"""),
+    Rule.of(r"""(?<!\S) -- (?:password|passwd|passphrase|token|secret|api-?key) [ ]
+                ["']? (?P<secret> [^\s"'<$-][^\s"']{3,} )"""),
+    Rule.of(r"""\b (?:password|identified [ ] by) [ ] ' (?P<secret> [^'\n]+ ) '"""),
+    Rule.of(rf"<[\w:.-]{{0,40}} {NAME} > (?P<secret> [^<\s][^<]* ) </"),
+    Rule.of(r"""secret_key_fallbacks ["']? \s* [:=] \s* [\[(] (?!\[) (?P<secret> [^\])]+ )"""),
+    Rule.of(rf"{NAME} {ASSIGNED} (?: \( \s* )? {QUOTED}"),
+    Rule.of(rf"{NAME} {ASSIGNED} {BARE}"),
+    Rule.of(rf"(?: _key | signature | [?&]sig ) {ASSIGNED} [\"']? (?P<secret> (?=[\w+/-]*\d) [\w+/-]{{16,}} ={{0,2}} )",
+            looks_random),
+    Rule.of(r"""(?<![\w.+-]) (?!git@) (?P<secret> [\w.+-]+ @ (?![23]x\.) (?:[\w-]+\.)+ [a-z]{2,} ) \b"""),
+    # 32 and more characters that mix cases and digits in short runs are a key, not a word, path or identifier.
+    Rule.of(r"(?P<secret> (?<![\w/.+-]) (?=[\w+/-]*(?-i:[a-z])) (?=[\w+/-]*(?-i:[A-Z])) (?=[\w+/-]*\d)"
+            r"  [\w+/-]{32,} ={0,2} )", looks_random),
+)  # fmt: skip
 
 
 def redact(text: str) -> str:
     """`text` with every recognised secret replaced by `[redacted]`."""
-    for pattern in PATTERNS:
-        text = pattern.sub(_without_secret, text)
+    for rule in RULES:
+        text = rule.apply(text)
     return text
-
-
-def _without_secret(match: re.Match[str]) -> str:
-    start, end = match.span("secret")
-    whole = match.group()
-    return whole[: start - match.start()] + REDACTED + whole[end - match.start() :]
