@@ -54,21 +54,22 @@ NAME = r"""
     (?: [_-]? (?: \d{1,3} | id | hash | value | old | new | prod | production | live | staging | dev | test ) )?
 """
 ASSIGNED = r""" (?: \\? ["'] )? \]? [ \t]* (?: => | := | ={1,3} | : ) [ \t]* """
-QUOTED = r"""
-    [rbfu]{0,2} (?P<escape>\\?) (?P<quote>["'])
+# `${SECRET}`, `{token}`, `%s`, `***`, `<your token>`, or what an earlier rule has been through.
+PLACEHOLDER = r"""(?! \$\{ | \{\{? [\w. ]* \} | %\( | %s\b | \*{3} | <[\w -]*> | [^\s"',;&)}\]]* \[redacted )"""
+QUOTED = rf"""
+    [rbfu]{{0,2}} (?P<escape>\\?) (?P<quote>["']) {PLACEHOLDER}
     (?! (?-i:[A-Z]) [^"'\n]* [ ] [^"'\n]* [.!] ["'] )  # a message: "This password is too common."
     (?P<secret> (?: (?! (?P=escape) (?P=quote) ) [^\n] )+ ) (?P=escape) (?P=quote)
 """
 # Without quotes, or with one that never closes. Not code, not a word of Python or JSON, not a placeholder and
 # not the first word of a sentence.
-BARE = r"""
-    ["']?
+BARE = rf"""
+    ["']? {PLACEHOLDER} (?!\[)
     (?! [a-z_][a-z_.]* [(\[] | (?:self|cls|request|response|settings|os|env|config|form|data|user|obj)\. )
     (?! [a-z_][\w.]* \. \w* (?:token|password|secret|key) \b )
     (?! (?: true | false | none | null | undefined | optional | required | string | integer | secretstr ) \b )
-    (?! \$\{ | \{\{ | %\( | %s | \*{3} | <[\w -]*> | [\[{] )
     (?! (?<=[ "']) (?-i:[A-Z]?[a-z]+) [.,;]? [ ] [a-z] )
-    (?P<secret> [^\s"',;&)}\]]{4,} )
+    (?P<secret> [^\s"',;&)}}\]]{{4,}} )
 """
 SCHEME = r"(?:Bearer|Basic|Token|JWT|Api-?Key|Digest) [ ]+"
 # Not `Bearer ACCESS_TOKEN`, nor the head of a JSON web token, which tells its algorithm.

@@ -107,12 +107,14 @@ def test_a_secret_goes_in_whatever_form_it_is_written(text: str) -> None:
         (f"GET /x?token={PASSWORD}&page=2", "GET /x?token=[redacted]&page=2"),
         (f"Set-Cookie: sessionid={RANDOM}; HttpOnly; SameSite=Lax", "Set-Cookie: sessionid=[redacted]; HttpOnly; SameSite=Lax"),
         (f"Authorization: Bearer {JWT} gives 401", f"Authorization: Bearer {JWT_HEAD}.[redacted] gives 401"),
+        (f"ws://localhost/?token={JWT}' failed", f"ws://localhost/?token={JWT_HEAD}.[redacted]' failed"),
+        (f"REPORTS_DSN = 'postgres://app:{PASSWORD}@db/shop'", "REPORTS_DSN = 'postgres://app:[redacted]@db/shop'"),
         (f"SECRET_KEY={PASSWORD}\nDEBUG=1", "SECRET_KEY=[redacted]\nDEBUG=1"),
         (f"mail to {MAIL}, please", "mail to [redacted], please"),
         (PEM + "\nis what I pasted", "-----BEGIN RSA " + "PRIVATE KEY-----[redacted]-----END RSA " + "PRIVATE KEY-----\nis what I pasted"),
         (f"password='{PASSWORD}' and password='{WORDS}'", "password='[redacted]' and password='[redacted]'"),
     ],
-    ids=range(10),
+    ids=range(12),
 )  # fmt: skip
 def test_what_explains_the_problem_stays_around_the_secret(text: str, clean: str) -> None:
     assert redact(text) == clean
@@ -142,6 +144,8 @@ INNOCENT = [
     "api_key = models.CharField(max_length=64, unique=True)",
     "user.set_password(form.cleaned_data)",
     "password: ${DB_PASSWORD}",
+    "SECRET_KEY = '********************'",
+    'headers = {"X-Api-Key": f"{token}"}',
     '<input type="hidden" name="csrfmiddlewaretoken" value="{{ csrf_token }}">',
     "Authorization: Bearer <token>",
     "Authorization: Bearer ACCESS_TOKEN",
