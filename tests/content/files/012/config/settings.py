@@ -1,0 +1,6 @@
+INSTALLED_APPS += ["rest_framework"]
+
+CELERY_BROKER_URL = "memory://"
+
+# The apps of an example have no migrations, and PostgreSQL wants the users' table before their foreign keys.
+MIGRATION_MODULES = {app: None for app in ("admin", "auth", "contenttypes", "sessions")}
