@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.errors import AssistantError
+from app.security import HEADERS
 from app.templating import page
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,6 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    # Starlette logs the traceback; the client learns nothing internal.
-    return _respond(
-        request, 500, "Internal error", "something failed here; try again, and report it if it stays"
-    )
+    # Starlette logs the traceback; the client learns nothing internal. This response passes no middleware.
+    told = "something failed here; try again, and report it if it stays"
+    return _respond(request, 500, "Internal error", told, HEADERS)

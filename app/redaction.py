@@ -55,7 +55,9 @@ NAME = r"""
 """
 ASSIGNED = r""" (?: \\? ["'] )? \]? [ \t]* (?: => | := | ={1,3} | : ) [ \t]* """
 # `${SECRET}`, `{token}`, `%s`, `***`, `<your token>`, or what an earlier rule has been through.
-PLACEHOLDER = r"""(?! \$\{ | \{\{? [\w. ]* \} | %\( | %s\b | \*{3} | <[\w -]*> | [^\s"',;&)}\]]* \[redacted )"""
+PLACEHOLDER = (
+    r"""(?! \$\{ | \{\{? [\w. ]* \} | %\( | %s\b | \*{3} | <[\w -]*> | [^\s"',;&)}\]]* \[redacted )"""
+)
 QUOTED = rf"""
     [rbfu]{{0,2}} (?P<escape>\\?) (?P<quote>["']) {PLACEHOLDER}
     (?! (?-i:[A-Z]) [^"'\n]* [ ] [^"'\n]* [.!] ["'] )  # a message: "This password is too common."

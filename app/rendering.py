@@ -8,6 +8,7 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -49,9 +50,17 @@ def code_figure(code: str, language: str, title: str | None) -> str:
     )
 
 
+def _align_by_class(state: StateCore) -> None:
+    """Columns are aligned by a class: the policy of the pages forbids `style` attributes."""
+    for token in state.tokens:
+        if style := token.attrs.pop("style", None):
+            token.attrSet("class", str(style).replace("text-align:", "align-"))
+
+
 _markdown = MarkdownIt("commonmark", {"html": False}, renderer_cls=Renderer).enable(
     ["table", "strikethrough"]
 )
+_markdown.core.ruler.push("align_by_class", _align_by_class)
 
 
 def to_html(markdown: str) -> str:

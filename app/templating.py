@@ -24,6 +24,12 @@ def static_url(name: str) -> str:
     return f"/static/{name}?v={digest}"
 
 
+def sentence(text: str) -> str:
+    """An error's message as a page shows it: with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith(".") else ".")
+
+
+_templates.env.filters["sentence"] = sentence
 _templates.env.globals["static_url"] = static_url
 _templates.env.trim_blocks = True
 _templates.env.lstrip_blocks = True

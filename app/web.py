@@ -19,6 +19,7 @@ Question = Annotated[str, Form()]
 History = Annotated[list[str] | None, Form()]
 
 
+@router.head("/")
 @router.get("/")
 def chat(request: Request, assistant: AssistantDep) -> Response:
     return page(request, "chat.html", {"scenarios": assistant.manifest.scenarios})
@@ -44,19 +45,18 @@ def _answered(
     request: Request, template: str, assistant: Assistant, question: str, history: list[str]
 ) -> Response:
     # Browsers send line breaks in forms as CRLF.
-    question = question.replace("\r\n", "\n")
-    context = {
-        "question": question,
-        "history": [*history, question][-MAX_HISTORY:],
-        "scenarios": assistant.manifest.scenarios,
-    }
+    question, *history = (text.replace("\r\n", "\n") for text in (question, *history[-MAX_HISTORY:]))
+    context = {"history": history, "scenarios": assistant.manifest.scenarios}
     try:
-        context["answer"] = assistant.ask(question, history[-MAX_HISTORY:])
+        answer = assistant.ask(question, history)
     except QuestionRejected as error:
-        return page(request, template, context | {"error": str(error), "history": history}, error.status)
-    return page(request, template, context)
+        return page(request, template, context | {"question": question, "error": str(error)}, error.status)
+    # Without its secrets a question may have become longer; it must not exceed the limit next time.
+    context["history"] = [*history, answer.question[: len(question)]][-MAX_HISTORY:]
+    return page(request, template, context | {"answer": answer})
 
 
+@router.head("/scenarios")
 @router.get("/scenarios")
 def contents(request: Request, assistant: AssistantDep) -> Response:
     """All scenarios by category."""
@@ -64,6 +64,7 @@ def contents(request: Request, assistant: AssistantDep) -> Response:
     return page(request, "scenarios.html", {"groups": [(category, list(rows)) for category, rows in ordered]})
 
 
+@router.head("/scenarios/{key}")
 @router.get("/scenarios/{key}")
 def scenario(request: Request, key: str, assistant: AssistantDep) -> Response:
     """One scenario at `{id}-{slug}`; another slug or none is redirected to the permalink."""

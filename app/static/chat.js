@@ -4,14 +4,16 @@ const form = document.querySelector("#ask");
 const conversation = document.querySelector("#conversation");
 
 function addCopyButtons(root) {
+  // Browsers offer the clipboard to https and localhost alone.
+  if (!navigator.clipboard) return;
   for (const figure of root.querySelectorAll("figure.code")) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
     button.textContent = "Copy";
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(figure.querySelector("code").textContent);
-      button.textContent = "Copied";
+      const copying = navigator.clipboard.writeText(figure.querySelector("code").textContent);
+      button.textContent = await copying.then(() => "Copied", () => "Not copied");
       setTimeout(() => (button.textContent = "Copy"), 2000);
     });
     figure.append(button);
@@ -23,9 +25,10 @@ function remember(question) {
   input.type = "hidden";
   input.name = "history";
   input.value = question;
-  form.prepend(input);
+  // Oldest first, as the page itself writes them.
+  form.querySelector("label").before(input);
   const earlier = form.querySelectorAll("input[name=history]");
-  if (earlier.length > 10) earlier[earlier.length - 1].remove();
+  if (earlier.length > 10) earlier[0].remove();
 }
 
 function notice(text) {
@@ -39,22 +42,25 @@ function notice(text) {
 async function ask(event) {
   event.preventDefault();
   const box = form.elements.question;
-  const question = box.value;
   const button = form.querySelector("button[type=submit]");
+  if (button.disabled) return; // asked already, by a second Enter
   button.disabled = true;
+  for (const old of conversation.querySelectorAll("[role=alert]")) (old.closest(".turn") ?? old).remove();
   try {
     const response = await fetch("/answer", { method: "POST", body: new FormData(form) });
-    const turn = document.createRange().createContextualFragment(await response.text()).querySelector(".turn");
-    if (!turn) throw new Error(`the service answered ${response.status}`);
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const turn = page.querySelector(".turn");
+    if (!turn) throw new Error(page.querySelector("main p")?.textContent ?? `Status ${response.status}.`);
     addCopyButtons(turn);
     conversation.append(turn);
     if (response.ok) {
-      remember(question);
+      // As it came back: without secrets, which may have made it longer than what may be sent.
+      remember(turn.querySelector(".question").textContent.slice(0, box.value.length));
       box.value = "";
     }
     turn.scrollIntoView({ block: "start" });
   } catch (error) {
-    conversation.append(notice(`No answer came: ${error.message}. Your question is still in the box; try again.`));
+    conversation.append(notice(`No answer came. ${error.message} Your question is still in the box.`));
   } finally {
     button.disabled = false;
     box.focus({ preventScroll: true });

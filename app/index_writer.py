@@ -1,0 +1,86 @@
+"""One build's folder: embeddings, ranking, encoder and rendered scenarios, with their manifest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from app.corpus import Corpus, content_hash
+from app.embedding_cache import EmbeddingCache
+from app.embedding_model import EmbeddingModel
+from app.fitting import calibrate, lexical_document
+from app.lexical_index import LexicalIndex
+from app.manifest import INDEX_FORMAT, Manifest, ModelRecord, now, records_of
+from app.published import PublishedScenario
+from app.serving_index import ENCODER_FOLDER, save_ranking
+from app.vector_index import VectorIndex
+
+RECORDED = ("sentence-transformers", "torch", "faiss-cpu", "onnxruntime", "bm25s", "numpy")
+
+
+def write_index(
+    index_dir: Path, name: str, corpus: Corpus, model: EmbeddingModel, report: Callable[[str], None]
+) -> Manifest:
+    """Embed and fit all of `corpus` and put it at `index_dir/name`, whole or not at all."""
+    scenarios = list(corpus.scenarios.values())
+    rows = [(place, text) for place, scenario in enumerate(scenarios) for _, text in scenario.texts()]
+    owners = np.array([place for place, _ in rows], dtype=np.int64)
+    cache = EmbeddingCache(index_dir / ".cache", model)
+    embeddings = cache.embed([text for _, text in rows], report)
+    vectors = VectorIndex.build(embeddings)
+    calibration = calibrate(scenarios, embeddings, owners)
+    with _workplace(index_dir) as folder:
+        cache.export_encoder(folder / ENCODER_FOLDER, report)
+        lexical = LexicalIndex.build([lexical_document(scenario) for scenario in scenarios])
+        published = [
+            PublishedScenario.from_scenario(scenario, set(corpus.scenarios)) for scenario in scenarios
+        ]
+        save_ranking(folder, vectors, lexical, owners, published, calibration)
+        manifest = Manifest(
+            format=INDEX_FORMAT,
+            fingerprint=name,
+            content_sha256=content_hash(corpus.folder),
+            model=ModelRecord(name=model.name, sha256=model.sha256, dimension=vectors.dimension),
+            scenarios=len(scenarios),
+            texts=len(rows),
+            versions={package: version(package) for package in RECORDED},
+            built_at=now(),
+            files=records_of(folder),
+        )
+        manifest.save(folder)
+        _sync(folder)
+        if (target := index_dir / name).exists():
+            shutil.rmtree(target)
+        folder.rename(target)
+    report(f"{len(rows)} texts indexed as {name}")
+    return manifest
+
+
+@contextmanager
+def _workplace(index_dir: Path) -> Iterator[Path]:
+    """A folder beside its final place; what a crashed build left there is cleared first."""
+    for left in index_dir.glob(".building-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=".building-", dir=index_dir))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Everything below is on the disk before the rename makes it visible."""
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
