@@ -23,7 +23,9 @@ PROCESSES = {
         "Assistant.load(Settings()).ask('why is my list view slow?')"
     ),
     "import sentence-transformers, for comparison": "import sentence_transformers",
-    "a build with nothing to do": "from app.building import build; from app.settings import Settings; build(Settings())",
+    "a build with nothing to do": (
+        "from app.building import build; from app.settings import Settings; build(Settings())"
+    ),
 }
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import httpx
 import pytest
 
 from app.assistant import Assistant
 from app.building import build
-from app.settings import PROJECT, Settings
+from app.settings import Settings
 from tests.corpora import write_corpus
+from tests.service import Service
 
 IN_CI = os.environ.get("CI") == "true"
+Start = Callable[..., Service]
 Serve = Callable[..., str]
 
 
@@ -52,48 +49,27 @@ def corpus_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def serve(settings: Settings) -> Iterator[Serve]:
-    """Call it with settings as keywords (`max_body_bytes=2048`) for the address of a real server."""
-    running: list[subprocess.Popen[bytes]] = []
+def start(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Call it with settings as keywords (`max_body_bytes=2048`) for a running service."""
+    running: list[Service] = []
 
-    def start(**changes: object) -> str:
-        port = _free_port()
-        environment = os.environ | {
-            f"SCENARIOS_{name.upper()}": str(value) for name, value in changes.items()
-        }
-        command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE)
-        running.append(process)
-        _wait_until_ready(process, port)
-        return f"http://127.0.0.1:{port}"
+    def start(environment: Mapping[str, str] | None = None, **changes: object) -> Service:
+        output = tmp_path_factory.mktemp("service") / "output"
+        running.append(Service.start(output, changes, environment or {}))
+        return running[-1]
 
     yield start
-    for process in running:
-        process.terminate()
-        process.communicate(timeout=10)
+    for service in running:
+        service.stop()
+
+
+@pytest.fixture(scope="session")
+def serve(start: Start) -> Serve:
+    """The same for those who only want its address."""
+    return lambda **changes: start(**changes).address
 
 
 @pytest.fixture(scope="session")
 def server(serve: Serve) -> str:
     """The address of a server with default settings."""
     return serve(log_level="warning")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            output = process.communicate()[1].decode()
-            pytest.fail(f"the server stopped with status {process.returncode}: {output}")
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail("the server was not ready within a minute")

@@ -143,7 +143,7 @@ class TestMistakes:
             class Meta:
                 model = Booking
                 fields = ("seats",)
-                extra_kwargs = {"seats": {"error_messages": {"invalid": "Enter a number."}}}  # noqa: RUF012
+                extra_kwargs = {"seats": {"error_messages": {"invalid": "Enter a number."}}}
 
         assert errors_of(Naive, seats="many") == {"seats": ["A valid integer is required."]}
 
@@ -152,7 +152,7 @@ class TestMistakes:
             class Meta:
                 model = Booking
                 fields = ("voucher",)
-                extra_kwargs = {"voucher": {"error_messages": {"invalid": "My text."}}}  # noqa: RUF012
+                extra_kwargs = {"voucher": {"error_messages": {"invalid": "My text."}}}
 
         assert errors_of(Naive, voucher="10 %") == {"voucher": ["Use letters and numbers only."]}
 

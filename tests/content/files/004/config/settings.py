@@ -1,4 +1,4 @@
-INSTALLED_APPS += ["rest_framework"]  # noqa: F821 - appended to what startproject gives
+INSTALLED_APPS += ["rest_framework"]
 
 CELERY_BROKER_URL = "memory://"
 # Tasks run where they are sent, instead of in another process.

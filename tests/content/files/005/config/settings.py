@@ -1,3 +1,3 @@
-INSTALLED_APPS += ["rest_framework"]  # noqa: F821 - appended to what startproject gives
+INSTALLED_APPS += ["rest_framework"]
 
 REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}

@@ -3,4 +3,4 @@ INSTALLED_APPS += ["rest_framework"]
 CELERY_BROKER_URL = "memory://"
 
 # The apps of an example have no migrations, and PostgreSQL wants the users' table before their foreign keys.
-MIGRATION_MODULES = {app: None for app in ("admin", "auth", "contenttypes", "sessions")}
+MIGRATION_MODULES = dict.fromkeys(("admin", "auth", "contenttypes", "sessions"))

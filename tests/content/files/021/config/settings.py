@@ -1,4 +1,4 @@
-INSTALLED_APPS += ["rest_framework"]  # noqa: F821 - appended to what startproject gives
+INSTALLED_APPS += ["rest_framework"]
 
 MAILING_URL = "https://mailing.example"
 

@@ -1,2 +1,1 @@
-# ruff: noqa: F821
 INSTALLED_APPS += ["rest_framework"]

@@ -1,2 +1,2 @@
-INSTALLED_APPS += ["rest_framework"]  # noqa: F821 - appended to what startproject gives
+INSTALLED_APPS += ["rest_framework"]
 VENDOR_URL = "https://vendor.example"
