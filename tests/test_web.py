@@ -1,0 +1,460 @@
+"""The pages over real HTTP, as a browser without JavaScript uses them."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+import uvicorn
+
+from app.assistant import MAX_HISTORY, Assistant
+from app.main import create_app
+from app.settings import Settings
+from tests.conftest import Start
+from tests.html_page import HtmlPage
+
+XML = "a bank calls us asking for text/xml and gets 406, json must stay the default"
+FOLLOW_UP = "and how do I test that?"
+TOO_LONG = "Traceback (most recent call last):\n" + "x" * 4000
+INJECTIONS = [
+    "<img src=x onerror=alert(1)>",
+    "</textarea><script>alert(1)</script>",
+    '"><svg onload=alert(1)>',
+    "' onfocus=alert(1) autofocus='",
+    "{{ 7 * 7 }} {% raw %} {{ config }}",
+    "&lt;b&gt; &amp; &quot;",
+    "</p></article><!-- <title>",
+]
+
+
+@pytest.fixture(scope="module")
+def client(server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server, timeout=30) as client:
+        yield client
+
+
+def asked(client: httpx.Client, question: str, *history: str, path: str = "/", status: int = 200) -> HtmlPage:
+    response = client.post(path, data={"question": question, "history": list(history)})
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    return HtmlPage(response.text)
+
+
+def history_of(page: HtmlPage) -> list[str]:
+    inputs = [element.attributes for element in page.all("input")]
+    assert {(found["type"], found["name"]) for found in inputs} <= {("hidden", "history")}
+    return [found["value"] for found in inputs]
+
+
+def box_of(page: HtmlPage) -> str:
+    """What the box holds: a browser drops one line break at its start."""
+    return page.one("textarea").text.removeprefix("\n")
+
+
+# --- asking
+
+
+def test_the_chat_page_is_a_form_that_posts(client: httpx.Client, assistant: Assistant) -> None:
+    page = HtmlPage(client.get("/").text)
+    form, box = page.one("form").attributes, page.one("textarea").attributes
+    assert (form["method"], form["action"]) == ("post", "/")
+    assert box["name"] == "question"
+    assert page.one("label").attributes["for"] == box["id"]
+    assert (history_of(page), box_of(page)) == ([], "")
+    assert f"{len(assistant.scenarios)} vetted answers" in page.one("p", "lead").text
+    assert page.all("article") == []
+
+
+def test_a_question_is_answered_on_the_page(client: httpx.Client, assistant: Assistant) -> None:
+    page = asked(client, XML)
+    answer = assistant.ask(XML)
+    best = answer.results[0].scenario
+    assert page.one("p", "question").text == XML
+    assert page.one("div", "scenario").attributes["data-scenario"] == str(best.id) == "2"
+    assert page.one("h2").text == best.title
+    assert page.all("figure", "code")
+    assert any(span.text == "import" for span in page.all("span", "kn"))
+    others = [result.scenario.path for result in answer.results[1:]]
+    assert others
+    assert [link for link in page.links() if link in others] == others
+    assert box_of(page) == ""
+
+
+def test_the_next_question_carries_the_earlier_ones(client: httpx.Client) -> None:
+    assert history_of(asked(client, XML)) == [XML]
+    page = asked(client, FOLLOW_UP, XML)
+    assert history_of(page) == [XML, FOLLOW_UP]
+    assert page.one("div", "scenario").attributes["data-scenario"] == "2"
+    alone = asked(client, FOLLOW_UP)
+    assert alone.all("div", "scenario") == []
+
+
+def test_only_the_last_messages_are_carried_and_sent(client: httpx.Client) -> None:
+    earlier = [f"question {number}" for number in range(MAX_HISTORY + 5)]
+    page = asked(client, XML, *earlier)
+    assert history_of(page) == [*earlier[-MAX_HISTORY + 1 :], XML]
+
+
+def test_an_answer_comes_alone_for_the_script_of_the_page(client: httpx.Client) -> None:
+    response = client.post("/answer", data={"question": XML})
+    assert response.text.lstrip().startswith("<article")
+    page, whole = HtmlPage(response.text), asked(client, XML)
+    assert page.all("html") == page.all("form") == []
+    assert page.one("article").text == whole.one("article").text
+
+
+def test_nothing_found_is_said_and_points_to_the_list(client: httpx.Client) -> None:
+    page = asked(client, "how do I bake bread")
+    assert "No scenario here answers that" in page.one("p", "notice").text
+    assert page.all("div", "scenario") == page.all("nav", "others") == []
+    assert page.links().count("/scenarios") == 2
+
+
+def test_an_unsure_answer_offers_a_choice(start: Start) -> None:
+    service = start(log_level="warning", answer_confidence=1)
+    with httpx.Client(base_url=service.address) as client:
+        page = asked(client, XML)
+    assert "Did you mean one of these?" in page.one("p", "notice").text
+    assert page.all("div", "scenario") == []
+    assert len([link for link in page.links() if link.startswith("/scenarios/")]) == 3
+
+
+def test_line_breaks_of_a_form_count_once(client: httpx.Client) -> None:
+    lines = "\n".join(["select_related on a list of orders"] * 115)[:4000]
+    sent = lines.replace("\n", "\r\n")
+    assert len(sent) > 4000
+    page = asked(client, sent, sent)
+    assert page.one("p", "question").text == lines
+    assert history_of(page) == [lines, lines]
+
+
+@pytest.mark.parametrize("question", ["", "   ", "\r\n\t\r\n"], ids=["empty", "blanks", "line breaks"])
+@pytest.mark.parametrize("path", ["/", "/answer"])
+def test_a_blank_question_is_refused(client: httpx.Client, path: str, question: str) -> None:
+    page = asked(client, question, XML, path=path, status=422)
+    assert page.one("p", "notice").text == (
+        "The question is blank; describe the problem in a sentence or paste the error."
+    )
+    if path == "/":
+        assert box_of(page) == question.replace("\r\n", "\n")
+        assert history_of(page) == [XML]
+
+
+def test_too_long_a_question_is_refused_and_kept_in_the_box(client: httpx.Client) -> None:
+    page = asked(client, TOO_LONG, XML, status=422)
+    assert (
+        page.one("p", "notice").text == f"Question has {len(TOO_LONG)} characters; at most 4000: shorten it."
+    )
+    assert box_of(page) == TOO_LONG
+    assert history_of(page) == [XML]
+    # A box with a maximum would cut a pasted traceback silently, at its end.
+    assert "maxlength" not in page.one("textarea").attributes
+
+
+def test_a_line_break_at_the_start_is_kept_too(client: httpx.Client) -> None:
+    assert box_of(asked(client, "\n" + TOO_LONG, status=422)) == "\n" + TOO_LONG
+
+
+def test_a_secret_does_not_come_back(client: httpx.Client) -> None:
+    secret = "Quartz" + "Lime" * 3
+    response = client.post("/", data={"question": f"redis://:{secret}@cache refuses", "history": XML})
+    assert secret not in response.text
+    page = HtmlPage(response.text)
+    assert history_of(page) == [XML, "redis://:[redacted]@cache refuses"]
+    assert page.one("p", "question").text == "redis://:[redacted]@cache refuses"
+
+
+def test_a_conversation_goes_on_after_a_question_that_redaction_made_longer(client: httpx.Client) -> None:
+    longest = "x" * 3986 + " pass" + "word=abcd"
+    (earlier,) = history_of(asked(client, longest))
+    assert earlier.endswith(" password=[red")
+    assert history_of(asked(client, XML, earlier)) == [earlier, XML]
+
+
+# --- what is typed stays text
+
+
+@pytest.mark.parametrize("typed", INJECTIONS)
+def test_what_is_typed_stays_text(client: httpx.Client, typed: str) -> None:
+    plain = asked(client, "how do I bake bread", XML)
+    page = asked(client, typed, typed)
+    assert page.one("p", "question").text == typed
+    assert history_of(page) == [typed, typed]
+    assert (
+        not {element.tag for element in page.elements} - {element.tag for element in plain.elements} - CONTENT
+    )
+    kept = asked(client, typed + TOO_LONG, typed, status=422)
+    assert (box_of(kept), history_of(kept)) == (typed + TOO_LONG, [typed])
+    assert {element.tag for element in kept.elements} <= {element.tag for element in plain.elements}
+
+
+# What a scenario's own text may bring in, should one be found.
+CONTENT = set("div h2 h3 section ol ul li strong em code pre figure figcaption span footer".split())
+
+
+@pytest.mark.parametrize("typed", INJECTIONS)
+def test_what_is_typed_into_an_address_stays_text(client: httpx.Client, typed: str) -> None:
+    plain = HtmlPage(client.get("/scenarios/nothing").text)
+    response = client.get("/scenarios/" + quote(typed, safe=""))
+    assert response.status_code == 404
+    page = HtmlPage(response.text)
+    assert [element.tag for element in page.elements] == [element.tag for element in plain.elements]
+    assert page.one("title").text.removesuffix(" · Django scenario assistant") in {
+        "Scenario not found",
+        "Not Found",
+    }
+
+
+def test_odd_forms_are_answered_with_a_page(client: httpx.Client) -> None:
+    odd: list[tuple[dict[str, Any], int]] = [
+        ({"files": {"question": ("q.txt", b"text")}}, 422),
+        ({"json": {"question": XML}}, 422),
+        ({"content": b"question=%ff%fe&history=\xff", "headers": FORM}, 200),
+        ({"content": b"%%%=&&&question", "headers": FORM}, 422),
+        ({"content": b"question=" + b"a" * 300_000, "headers": FORM}, 413),
+        ({"content": b"&".join([b"history=a"] * 2000), "headers": FORM}, 400),
+        ({"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=x"}}, 422),
+        ({"content": b"broken", "headers": {"content-type": "multipart/form-data"}}, 400),
+    ]
+    for options, status in odd:
+        response = client.post("/", **options)
+        assert (response.status_code, options) == (status, options)
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        assert HtmlPage(response.text).one("h1").text
+
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+# --- headers
+
+
+def directives(policy: str) -> dict[str, list[str]]:
+    return {name: values for name, *values in (part.split() for part in policy.split(";"))}
+
+
+def assert_secured(response: httpx.Response) -> None:
+    policy = directives(response.headers["content-security-policy"])
+    assert policy["default-src"] == ["'none'"]
+    assert policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
+    # Everything else is this origin or nothing: no unsafe-inline, no data:, no host, no wildcard.
+    assert {source for sources in policy.values() for source in sources} == {"'none'", "'self'"}
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "same-origin"
+    assert response.headers["cross-origin-opener-policy"] == "same-origin"
+    assert "camera=()" in response.headers["permissions-policy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200),
+        ("HEAD", "/", 200),
+        ("POST", "/", 422),
+        ("POST", "/answer", 422),
+        ("PUT", "/", 405),
+        ("GET", "/answer", 405),
+        ("GET", "/scenarios", 200),
+        ("GET", "/scenarios/", 307),
+        ("GET", "/scenarios/2", 308),
+        ("GET", "/scenarios/999999", 404),
+        ("GET", "/nowhere", 404),
+        ("GET", "/static/style.css", 200),
+        ("GET", "/static/none.css", 404),
+        ("GET", "/api/v1/scenarios", 200),
+        ("GET", "/api/v1/openapi.json", 200),
+        ("GET", "/api/v1/nowhere", 404),
+        ("POST", "/api/v1/ask", 415),
+        ("GET", "/health/live", 200),
+        ("HEAD", "/health/ready", 200),
+    ],
+)
+def test_every_kind_of_response_is_secured(client: httpx.Client, method: str, path: str, status: int) -> None:
+    response = client.request(method, path)
+    assert response.status_code == status
+    assert_secured(response)
+
+
+def test_even_a_failure_inside_is_secured_and_tells_nothing(settings: Settings) -> None:
+    app = create_app(settings)
+
+    @app.get("/fails")
+    @app.get("/api/fails")
+    def fails() -> None:
+        raise RuntimeError("internal " + "detail")
+
+    with running(app) as address:
+        page, problem = httpx.get(f"{address}/fails"), httpx.get(f"{address}/api/fails")
+    for response in (page, problem):
+        assert response.status_code == 500
+        assert "internal detail" not in response.text
+        assert_secured(response)
+    assert HtmlPage(page.text).one("h1").text == "Internal error"
+    assert "Something failed here; try again, and report it if it stays." in page.text
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["status"] == 500
+
+
+@contextmanager
+def running(app: Any) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=10)
+
+
+def test_no_page_needs_what_the_policy_forbids(client: httpx.Client, assistant: Assistant) -> None:
+    paths = ["/", "/scenarios", "/nowhere", *(scenario.path for scenario in assistant.scenarios.values())]
+    for path in paths:
+        page = HtmlPage(client.get(path).text)
+        for element in page.elements:
+            forbidden = [name for name in element.attributes if name == "style" or name.startswith("on")]
+            assert (path, element.tag, forbidden) == (path, element.tag, [])
+        assert page.all("style") == page.all("iframe") == []
+        loaded = [element.attributes["src"] for tag in ("script", "img") for element in page.all(tag)]
+        loaded += [element.attributes["href"] for element in page.all("link")]
+        assert all(address.startswith("/static/") for address in loaded), loaded
+
+
+# --- scenarios
+
+
+def test_the_table_of_contents_lists_every_scenario_by_category(
+    client: httpx.Client, assistant: Assistant
+) -> None:
+    page = HtmlPage(client.get("/scenarios").text)
+    scenarios = list(assistant.scenarios.values())
+    assert [heading.text for heading in page.all("h2")] == list(
+        dict.fromkeys(scenario.category.title for scenario in scenarios)
+    )
+    links = [element for element in page.all("a") if element.attributes["href"].startswith("/scenarios/")]
+    assert [(link.attributes["href"], link.text) for link in links] == [
+        (scenario.path, scenario.title) for scenario in scenarios
+    ]
+
+
+def test_a_scenario_page_holds_the_whole_scenario(client: httpx.Client, assistant: Assistant) -> None:
+    for scenario in assistant.scenarios.values():
+        response = client.get(scenario.path)
+        assert response.status_code == 200
+        page = HtmlPage(response.text)
+        assert page.one("title").text == f"{scenario.title} · Django scenario assistant"
+        assert page.one("h1").text == scenario.title
+        assert [part.text for part in page.all("h3")][:4] == ["Answer", "Watch out", "Check it", "Sources"]
+        for part in (scenario.problem, scenario.short_answer, *scenario.body):
+            assert part.html.strip() in response.text
+        assert {source.url for source in scenario.sources} <= set(page.links())
+        assert {assistant.scenarios[number].path for number in scenario.related} <= set(page.links())
+
+
+def test_a_scenario_describes_itself_in_plain_words(client: httpx.Client, assistant: Assistant) -> None:
+    for scenario in assistant.scenarios.values():
+        page = HtmlPage(client.get(scenario.path).text)
+        (description,) = (
+            element.attributes["content"]
+            for element in page.all("meta")
+            if element.attributes.get("name") == "description"
+        )
+        assert 20 < len(description) <= 160
+        assert not re.search(r"[`\n]|\*\*|</?(code|p|em)>", description), description
+
+
+def test_another_slug_or_none_is_redirected_for_good(client: httpx.Client, assistant: Assistant) -> None:
+    for number, scenario in assistant.scenarios.items():
+        for key in (f"{number}", f"{number}-", f"{number}-old-title", f"00{number}-{scenario.slug}"):
+            response = client.get(f"/scenarios/{key}")
+            assert (key, response.status_code, response.headers["location"]) == (key, 308, scenario.path)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["999999", "0", "-1", "1.5", "two", "²", "99999999999999999999", "%00", "%2e%2e%2fmain.py", "a" * 3000,
+     "1%2F2", "%E6%97%A5%E6%9C%AC", "{id}", "2/x"],
+)  # fmt: skip
+def test_what_names_no_scenario_gets_a_friendly_page(client: httpx.Client, key: str) -> None:
+    response = client.get(f"/scenarios/{key}")
+    assert response.status_code == 404
+    page = HtmlPage(response.text)
+    assert page.one("h1").text in {"Scenario not found", "Not Found"}
+    assert "/scenarios" in page.links()
+    assert len(response.text) < 3000
+
+
+def test_links_inside_answers_lead_somewhere(client: httpx.Client, assistant: Assistant) -> None:
+    pages = [HtmlPage(client.get(scenario.path).text) for scenario in assistant.scenarios.values()]
+    inner = {link for page in pages for link in page.links() if re.fullmatch(r"/scenarios/\d+", link)}
+    assert inner
+    for link in inner:
+        response = client.get(link, follow_redirects=True)
+        written = int(link.rpartition("/")[2]) in assistant.scenarios
+        assert (link, response.status_code) == (link, 200 if written else 404)
+    assert {link for page in pages for link in page.links() if not re.match(r"https?://|/|#", link)} == set()
+
+
+def test_a_page_can_be_asked_for_without_its_body(client: httpx.Client, assistant: Assistant) -> None:
+    scenario = next(iter(assistant.scenarios.values()))
+    for path in ("/", "/scenarios", scenario.path):
+        head, get = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+
+
+# --- files and logs
+
+
+def test_static_files_are_served_at_addresses_that_change_with_them(client: httpx.Client) -> None:
+    page = HtmlPage(client.get("/").text)
+    addresses = {element.attributes["href"] for element in page.all("link")}
+    addresses |= {element.attributes["src"] for element in page.all("script")}
+    kinds = {}
+    for address in addresses:
+        assert re.fullmatch(r"/static/[\w.]+\?v=[0-9a-f]{12}", address)
+        response = client.get(address)
+        assert response.status_code == 200
+        kinds[response.url.path] = response.headers["content-type"].partition(";")[0]
+    assert kinds == {
+        "/static/style.css": "text/css",
+        "/static/chat.js": "text/javascript",
+        "/static/favicon.svg": "image/svg+xml",
+    }
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../main.py", "/static/%2e%2e/main.py", "/static/..%2fmain.py", "/static/"]
+)
+def test_nothing_but_static_files_is_served(client: httpx.Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 404
+    assert "create_app" not in response.text
+
+
+def test_no_question_ends_in_the_log(start: Start) -> None:
+    service = start(log_level="info")
+    question, earlier = "my purple hippopotamus needs text/xml", "my orange crocodile"
+    with httpx.Client(base_url=service.address) as client:
+        asked(client, question, earlier)
+        asked(client, question, earlier, path="/answer")
+        asked(client, question + TOO_LONG, earlier, status=422)
+        client.post("/", content=b"question=" + question.encode() * 10_000, headers=FORM)
+        assert client.post("/api/v1/ask", json={"question": question, "history": [earlier]}).is_success
+        client.post("/api/v1/ask", json={"question": [question]})
+        client.post(
+            "/api/v1/ask", content=f'{{"question": "{question}"', headers={"content-type": "application/json"}
+        )
+    log = service.stop()
+    assert log.count('"POST / HTTP/1.1"') == 3
+    assert log.count('"POST /api/v1/ask HTTP/1.1"') == 3
+    assert "hippopotamus" not in log
+    assert "crocodile" not in log
