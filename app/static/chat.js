@@ -39,24 +39,31 @@ function notice(text) {
   return paragraph;
 }
 
+async function fetchAnswer() {
+  const unreachable = () => { throw new Error("The service cannot be reached."); };
+  const response = await fetch("/answer", { method: "POST", body: new FormData(form) }).catch(unreachable);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const turn = page.querySelector(".turn");
+  if (!turn) throw new Error(page.querySelector("main p")?.textContent ?? `Status ${response.status}.`);
+  return [response.ok, turn];
+}
+
 async function ask(event) {
   event.preventDefault();
   const box = form.elements.question;
+  const asked = box.value;
   const button = form.querySelector("button[type=submit]");
   if (button.disabled) return; // asked already, by a second Enter
   button.disabled = true;
   for (const old of conversation.querySelectorAll("[role=alert]")) (old.closest(".turn") ?? old).remove();
   try {
-    const response = await fetch("/answer", { method: "POST", body: new FormData(form) });
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const turn = page.querySelector(".turn");
-    if (!turn) throw new Error(page.querySelector("main p")?.textContent ?? `Status ${response.status}.`);
+    const [answered, turn] = await fetchAnswer();
     addCopyButtons(turn);
     conversation.append(turn);
-    if (response.ok) {
+    if (answered) {
       // As it came back: without secrets, which may have made it longer than what may be sent.
-      remember(turn.querySelector(".question").textContent.slice(0, box.value.length));
-      box.value = "";
+      remember(turn.querySelector(".question").textContent.slice(0, asked.length));
+      if (box.value === asked) box.value = "";
     }
     turn.scrollIntoView({ block: "start" });
   } catch (error) {
