@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 
 import yaml
@@ -26,6 +26,7 @@ MAX_SHORT_ANSWER_WORDS = 70
 NEAR_DUPLICATE = 0.8
 FENCED = re.compile(r"^\s*```.*?^\s*```", re.MULTILINE | re.DOTALL)
 LINK_TARGET = re.compile(r"\]\([^)]*\)")
+SCENARIO_LINK = re.compile(r"\]\(/scenarios/(\d+)\)")
 WORD = re.compile(r"[a-z0-9_]+")
 
 
@@ -93,9 +94,7 @@ def read_corpus(folder: Path) -> tuple[Corpus, list[Finding]]:
     for scenario, file in pairs:
         findings += _check_length(scenario, file)
     findings += _check_identity(scenarios)
-    findings += _check_related(
-        pairs, categories, {int(path.name[:3]) for path in scenario_paths(folder) if path.name[:3].isdigit()}
-    )
+    findings += _check_references(pairs, _ids(folder, categories))
     findings += _check_asked_as(pairs)
     findings.sort(key=lambda finding: (str(finding.path), finding.line))
     return Corpus(folder, categories, {scenario.id: scenario for scenario in scenarios}), findings
@@ -131,25 +130,28 @@ def _check_identity(scenarios: Sequence[Scenario]) -> Iterator[Finding]:
             seen.setdefault(value, scenario)
 
 
-def _check_related(
-    pairs: Sequence[tuple[Scenario, ScenarioFile]], categories: dict[str, Category], written: set[int]
-) -> Iterator[Finding]:
-    planned = {
-        number
-        for category in categories.values()
-        if category.ids
-        for number in range(category.ids[0], category.ids[1] + 1)
-    }
+def _ids(folder: Path, categories: dict[str, Category]) -> set[int]:
+    """Ids that a scenario may refer to: those planned, and those of the files there are, readable or not."""
+    planned = [
+        range(category.ids[0], category.ids[1] + 1) for category in categories.values() if category.ids
+    ]
+    written = [int(path.name.partition("-")[0]) for path in scenario_paths(folder) if path.name[0].isdigit()]
+    return set(chain(*planned, written))
+
+
+def _check_references(pairs: Sequence[tuple[Scenario, ScenarioFile]], known: set[int]) -> Iterator[Finding]:
     for scenario, file in pairs:
-        line = file.key_lines.get("related", 1)
-        for number in scenario.related:
+        named = [("related", file.key_lines.get("related", 1), number) for number in scenario.related]
+        for line, text in enumerate(file.lines, 1):
+            named += [("a link", line, int(number)) for number in SCENARIO_LINK.findall(text)]
+        for what, line, number in named:
             if number == scenario.id:
                 yield Finding(
-                    scenario.path, line, f"related names the scenario itself ({number}); take it out"
+                    scenario.path, line, f"{what} names the scenario itself ({number}); take it out"
                 )
-            elif number not in planned | written:
+            elif number not in known:
                 yield Finding(
-                    scenario.path, line, f"related names {number}, which no scenario has; correct it"
+                    scenario.path, line, f"{what} names {number}, which no scenario has; correct it"
                 )
 
 

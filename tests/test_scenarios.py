@@ -55,6 +55,11 @@ def test_a_correct_corpus_loads_in_the_order_of_its_categories(corpus_folder: Pa
         ({"asked_as": "asked_as: [one, two]"}, "asked_as:", "'asked_as': List should have at least 12 items"),
         ({"related": "related: [2, 99]"}, "related:", "related names 99, which no scenario has; correct it"),
         ({"related": "related: [1, 2]"}, "related:", "related names the scenario itself (1)"),
+        (
+            {"Check it": "As in [another](/scenarios/99)."},
+            "As in",
+            "a link names 99, which no scenario has; correct it",
+        ),
         ({"Check it": ""}, "## Check it", "section 'Check it' is empty; write it"),
         ({"Problem": "Words.\n\n## More"}, "## More", "write exactly ['Problem', 'Short answer'"),
         ({"Short answer": "word " * 71}, "## Short answer", "short answer of 71 words; at most 70"),
