@@ -17,7 +17,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import ContentError
-from app.scenario_file import ScenarioFile, read_scenario
+from app.scenario_file import FILE_NAME, ScenarioFile, read_scenario
 from app.scenarios import Category, Finding, Scenario
 
 MIN_PROSE_WORDS, MAX_PROSE_WORDS = 250, 600
@@ -135,7 +135,9 @@ def _ids(folder: Path, categories: dict[str, Category]) -> set[int]:
     planned = [
         range(category.ids[0], category.ids[1] + 1) for category in categories.values() if category.ids
     ]
-    written = [int(path.name.partition("-")[0]) for path in scenario_paths(folder) if path.name[0].isdigit()]
+    written = [
+        int(named["id"]) for path in scenario_paths(folder) if (named := FILE_NAME.fullmatch(path.name))
+    ]
     return set(chain(*planned, written))
 
 
