@@ -50,7 +50,8 @@ def open_page(browser: Browser, complaints: list[str]) -> Iterator[OpenPage]:
     opened: list[Page] = []
 
     def open_page(address: str, **options: Any) -> Page:
-        page = browser.new_context(**options).new_page()
+        # Smooth scrolling would keep every click on a long page waiting for a second and a half.
+        page = browser.new_context(**{"reduced_motion": "reduce", **options}).new_page()
         opened.append(page)
         page.set_default_timeout(10_000)
         origin = "/".join(address.split("/")[:3]) + "/"
