@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from app.cli import ask, build, check, serve, show
+from app.cli import ask, build, check, contents, serve, show
 from app.errors import AssistantError
 
 cli = typer.Typer(
@@ -20,6 +20,7 @@ cli.command()(ask.ask)
 cli.command()(show.show)
 cli.command("list")(show.list_scenarios)
 cli.command()(check.check)
+cli.command()(contents.contents)
 cli.command()(build.build)
 cli.command()(serve.serve)
 
