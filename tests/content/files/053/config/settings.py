@@ -1,0 +1,3 @@
+import os
+
+REDIS_URL = os.environ["EXAMPLE_REDIS_URL"]
