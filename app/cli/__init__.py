@@ -30,9 +30,11 @@ def main() -> None:
     try:
         cli()
     except AssistantError as error:
-        Console(stderr=True, soft_wrap=True).print(f"{error.title}: {error}", style="red", markup=False)
-        sys.exit(1)
-    except BrokenPipeError:
-        # The reader of a pipe (`scenarios list | head`) has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
+        _complain(error.title, error)
+    except OSError as error:
+        _complain("System error", error)
+
+
+def _complain(title: str, error: Exception) -> None:
+    Console(stderr=True, soft_wrap=True).print(f"{title}: {error}", style="red", markup=False)
+    sys.exit(1)

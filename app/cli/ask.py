@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -22,19 +22,24 @@ def ask(
 
     from app.assistant import Assistant
     from app.cli.terminal import show_answer
+    from app.errors import QuestionRejected
     from app.schemas import AskReply
     from app.settings import Settings
 
     settings = Settings.from_environment()
     assistant = Assistant.load(settings)
     console = Console()
-    for text in _questions(question):
-        answer = assistant.ask(text, category=category, top_k=top_k)
+    for place, text in _questions(question):
+        try:
+            answer = assistant.ask(text, category=category, top_k=top_k)
+        except QuestionRejected as error:
+            raise QuestionRejected(f"{place}{error}") from None
         if as_json:
             base_url = str(settings.public_url or "").rstrip("/")
             explained = assistant.scenarios if explain else None
             reply = AskReply.from_answer(answer, assistant.manifest, base_url, explained)
-            print(reply.model_dump_json(exclude_unset=True), flush=True)  # noqa: T201
+            # In ASCII a terminal obeys nothing that the question holds.
+            print(reply.model_dump_json(exclude_unset=True, ensure_ascii=True), flush=True)  # noqa: T201
             continue
         if question == "-":
             printable = "".join(character for character in answer.question if character.isprintable())
@@ -42,7 +47,13 @@ def ask(
         show_answer(console, answer)
 
 
-def _questions(argument: str) -> Iterable[str]:
+def _questions(argument: str) -> Iterator[tuple[str, str]]:
+    """Where each question stands, for messages, and its text."""
     if argument != "-":
-        return [argument]
-    return (line.rstrip("\n") for line in sys.stdin if line.strip())
+        yield "", argument
+        return
+    # What is not UTF-8 is then refused like any other question.
+    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+    for number, line in enumerate(sys.stdin, 1):
+        if line.strip():
+            yield f"line {number}: ", line.rstrip("\n")
