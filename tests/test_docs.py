@@ -55,7 +55,8 @@ def test_the_api_document_has_every_route_and_field() -> None:
     for router in (api.router, health.router):
         for route in router.routes:
             assert isinstance(route, APIRoute)
-            assert f"{next(iter(route.methods))} {route.path}" in document
+            method = min(route.methods - {"HEAD"})
+            assert f"{method} {route.path}" in document
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
