@@ -55,8 +55,8 @@ def test_the_api_document_has_every_route_and_field() -> None:
     for router in (api.router, health.router):
         for route in router.routes:
             assert isinstance(route, APIRoute)
-            method = min(route.methods - {"HEAD"})
-            assert f"{method} {route.path}" in document
+            if route.include_in_schema:
+                assert f"{min(route.methods)} {route.path}" in document
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
