@@ -1,0 +1,4 @@
+from django.urls import path
+from shop.views import ship
+
+urlpatterns = [path("orders/<str:reference>/ship/", ship)]
