@@ -51,6 +51,7 @@ install_extras() {
 system_packages() {
     local missing=()
     [ -n "$(command -v chromium || command -v chromium-browser || command -v google-chrome)" ] || missing+=(chromium)
+    [ -n "$(PATH="$PATH:/usr/sbin" command -v nginx)" ] || missing+=(nginx)
     [ -n "$(command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb')" ] || missing+=(postgresql)
     [ -n "$(command -v redis-server)" ] || missing+=(redis-server)
     [ ${#missing[@]} -gt 0 ] || return 0

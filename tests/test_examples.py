@@ -69,7 +69,8 @@ def test_the_code_of_an_answer_does_what_the_answer_says(
 
 @pytest.mark.parametrize(("example", "block"), OTHER_BLOCKS)
 def test_a_block_in_another_language_parses(example: Example, block: CodeBlock) -> None:
-    check_block(example, block)
+    with lacking_is_failing_in_ci():
+        check_block(example, block)
 
 
 def test_every_python_block_written_is_among_those_that_run(tmp_path: Path) -> None:

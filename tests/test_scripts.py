@@ -57,7 +57,7 @@ def test_who_may_not_install_is_told_the_command_and_nothing_is_installed() -> N
         f". scripts/lib.sh; {MISSING} id() {{ echo 1000; }}; apt-get() {{ echo INSTALLING; }}; system_packages"
     )
     assert run.returncode == 0
-    assert "sudo apt-get install chromium postgresql redis-server" in run.stderr
+    assert "sudo apt-get install chromium nginx postgresql redis-server" in run.stderr
     assert "INSTALLING" not in run.stdout
 
 
@@ -66,7 +66,7 @@ def test_root_installs_what_is_missing() -> None:
     run = bash(
         f'. scripts/lib.sh; {missing} id() {{ echo 0; }}; apt-get() {{ echo "$@" >&2; }}; system_packages'
     )
-    assert "install -y -qq --no-install-recommends chromium postgresql redis-server" in run.stderr
+    assert "install -y -qq --no-install-recommends chromium nginx postgresql redis-server" in run.stderr
 
 
 def test_an_installation_is_not_repeated() -> None:

@@ -58,7 +58,7 @@ def _arguments() -> argparse.Namespace:
 def _parses(example: Example, block: CodeBlock) -> bool:
     try:
         check_block(example, block)
-    except BlockRefused as error:
+    except (BlockRefused, ServerUnavailable) as error:
         print(error)
         return False
     return True

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -16,6 +18,7 @@ import yaml
 
 from app.scenarios import CodeBlock
 from tests.examples.example import Example
+from tests.examples.servers import find_program
 
 PROGRAMS = Path(sys.executable).parent
 # systemd allows a key to come twice, which is an error in an .ini file.
@@ -24,6 +27,10 @@ UNIT_SUFFIXES = {".service", ".socket", ".timer"}
 HADOLINT_IGNORED = "DL3008"
 # Whoever reads an env file uses its variables elsewhere.
 SHELLCHECK_UNUSED_VARIABLE = "SC2034"
+# nginx looks up the hosts of its upstreams when it reads them, and they exist only where it will run.
+NGINX_UPSTREAM = re.compile(r"(\bserver\s+)[a-z][\w.-]*(?=:\d+\b)")
+# Folders it makes for itself; the compiled-in ones belong to root.
+NGINX_FOLDERS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 class BlockRefused(Exception):
@@ -85,6 +92,22 @@ def _lint(command: list[str], code: str) -> None:
         raise ValueError((done.stdout + done.stderr).strip())
 
 
+def parse_nginx(block: CodeBlock) -> None:
+    """A file of conf.d, read by the real nginx; ServerUnavailable if there is none."""
+    nginx = find_program("nginx", "nginx")
+    code = NGINX_UPSTREAM.sub(r"\g<1>127.0.0.1", block.code)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "nginx.conf")
+        paths = " ".join(f"{name}_temp_path {folder}/{name};" for name in NGINX_FOLDERS)
+        # All on the first line, so that nginx counts the lines as the block does.
+        text = f"pid {folder}/pid; events {{}} http {{ access_log off; {paths} {code}\n}}\n"
+        file.write_text(text, encoding="utf-8")
+        command = [nginx, "-t", "-q", "-p", folder, "-e", "stderr", "-c", str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode or done.stderr.strip():
+        raise ValueError(done.stderr.replace(str(file), block.title).strip())
+
+
 def parse_http(block: CodeBlock) -> None:
     """One request or response. The length of a body need not be given, but if it is, it is right."""
     head, _, body = block.code.strip("\n").partition("\n\n")
@@ -115,6 +138,7 @@ PARSERS: dict[str, Callable[[CodeBlock], None]] = {
     "http": parse_http,
     "ini": parse_ini,
     "json": parse_json,
+    "nginx": parse_nginx,
     "shell": parse_shell,
     "sql": parse_sql,
     "toml": parse_toml,

@@ -64,7 +64,7 @@ class Servers:
             yield variables
 
     def _nginx(self) -> Iterator[dict[str, str]]:
-        yield {"EXAMPLE_NGINX": _program("nginx", "nginx")}
+        yield {"EXAMPLE_NGINX": find_program("nginx", "nginx")}
 
     def _redis(self) -> Iterator[dict[str, str]]:
         with _running_redis() as url:
@@ -91,8 +91,8 @@ def _clean(connection: psycopg.Connection) -> None:
 @contextmanager
 def _running_postgresql() -> Iterator[str]:
     """A new PostgreSQL without passwords; yields its URL without a database."""
-    initdb = _program("initdb", "postgresql", POSTGRESQL_FOLDERS)
-    postgres = _program("postgres", "postgresql", POSTGRESQL_FOLDERS)
+    initdb = find_program("initdb", "postgresql", POSTGRESQL_FOLDERS)
+    postgres = find_program("postgres", "postgresql", POSTGRESQL_FOLDERS)
     with _server_folder() as (folder, user):
         data = str(folder / "data")
         options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
@@ -114,10 +114,10 @@ def _running_postgresql() -> Iterator[str]:
 @contextmanager
 def _running_redis() -> Iterator[str]:
     """A new Redis that writes nothing to the disk; yields its URL."""
-    program = _program("redis-server", "redis-server")
+    server = find_program("redis-server", "redis-server")
     with _server_folder() as (folder, user):
         port = _free_port()
-        command = [program, "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
+        command = [server, "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
         with _running(command, folder, user, signal.SIGTERM) as process:
             _wait(process, folder, lambda: _ping(port))
             yield f"redis://{HOST}:{port}/0"
@@ -128,7 +128,7 @@ def _ping(port: int) -> None:
         client.ping()
 
 
-def _program(name: str, package: str, folders: Iterable[Path] = ()) -> str:
+def find_program(name: str, package: str, folders: Iterable[Path] = ()) -> str:
     """The path of a server's program; the newest, where `folders` are those of several versions."""
     newest_first = sorted(folders, key=lambda folder: int(folder.parent.name), reverse=True)
     path = os.pathsep.join([*map(str, newest_first), os.environ["PATH"], "/usr/sbin"])
