@@ -1,0 +1,2 @@
+INSTALLED_APPS += ["rest_framework"]
+REST_FRAMEWORK = {"TEST_REQUEST_DEFAULT_FORMAT": "json"}
