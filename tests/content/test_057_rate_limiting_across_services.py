@@ -198,7 +198,7 @@ class TestThePool:
     def test_a_process_never_has_more_than_its_part(self):
         pool = project_settings.DATABASES["default"]["OPTIONS"]["pool"]
         assert 2 * 2 * pool["max_size"] == REPORTING_LIMIT  # two processes, twice while deploying
-        with pool_of(timeout=0.1) as connect:
+        with pool_of(timeout=1) as connect:
             for _ in range(pool["max_size"]):
                 connect()
             with pytest.raises(OperationalError) as caught:
@@ -242,7 +242,7 @@ class TestShedding:
         return serve
 
     def test_no_connection_in_time_is_503_and_the_neighbour_answers_meanwhile(self, client, page):
-        with pool_of(max_size=1, timeout=0.1) as reporting, pool_of("storefront") as storefront:
+        with pool_of(max_size=1, timeout=1) as reporting, pool_of("storefront") as storefront:
             reporting()
             page(reporting)
             response = client.get("/page/")
@@ -279,15 +279,15 @@ class TestTheTokenBucket:
             yield client
 
     def test_a_burst_is_free_and_then_the_rate_holds(self):
-        waits = [seconds_to_wait("importer", rate=20, burst=5) for _ in range(6)]
+        waits = [seconds_to_wait("importer", rate=1, burst=5) for _ in range(6)]
         assert waits[:5] == [0] * 5
-        assert 0 < waits[5] <= 1 / 20
+        assert 0 < waits[5] <= 1
 
     def test_who_waited_as_told_may_go_on(self):
         for _ in range(3):
-            while wait := seconds_to_wait("importer", rate=20, burst=1):
+            while wait := seconds_to_wait("importer", rate=4, burst=1):
                 time.sleep(wait)
-        assert seconds_to_wait("importer", rate=20, burst=1) > 0
+        assert seconds_to_wait("importer", rate=4, burst=1) > 0
 
     def test_being_refused_costs_no_token(self):
         assert seconds_to_wait("importer", rate=10, burst=1) == 0

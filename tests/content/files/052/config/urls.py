@@ -1,0 +1,5 @@
+from django.urls import path
+
+from shop.views import QuoteView
+
+urlpatterns = [path("quotes/<slug:sku>/", QuoteView.as_view())]
