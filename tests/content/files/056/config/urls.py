@@ -1,0 +1,5 @@
+from django.urls import path
+
+from orders.health import readyz
+
+urlpatterns = [path("readyz", readyz)]
