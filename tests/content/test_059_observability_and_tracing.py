@@ -150,6 +150,7 @@ def system(tmp_path_factory):
             "OTEL_EXPORTER_OTLP_ENDPOINT": running.collector.url,
             "OTEL_TRACES_SAMPLER_ARG": "1.0",
             "OTEL_BSP_SCHEDULE_DELAY": "50",
+            "XDG_RUNTIME_DIR": ".",  # where Gunicorn puts a socket of its own
         }
         stock, running.shop = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         commands = {

@@ -115,7 +115,8 @@ def services(key, users):
     ports = {"orders": free_port(), "orders_canary": free_port()}
     command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind"]
     stable, canary = ([*command, f"127.0.0.1:{port}"] for port in ports.values())
-    variables = {"TOKEN_PUBLIC_KEY": public.decode()}
+    # Gunicorn puts a socket of its own into the second.
+    variables = {"TOKEN_PUBLIC_KEY": public.decode(), "XDG_RUNTIME_DIR": "."}
     with running(stable, VERSION="stable", **variables), running(canary, VERSION="canary", **variables):
         for port in ports.values():
             until_open(port)
