@@ -61,9 +61,9 @@ def test_the_service_answers_without_build_half_and_network(
     start: Start, light: dict[str, str], attempts: Path
 ) -> None:
     service = start(light, log_level="warning")
-    reply = httpx.post(f"{service.address}/api/v1/ask", json={"question": XML}).json()
+    reply = httpx.post(f"{service.address}/api/v1/ask", json={"question": XML}, timeout=30).json()
     assert (reply["verdict"], reply["results"][0]["scenario"]["id"]) == ("answer", 2)
-    page = httpx.post(service.address, data={"question": XML})
+    page = httpx.post(service.address, data={"question": XML}, timeout=30)
     assert 'data-scenario="2"' in page.text
     assert httpx.get(f"{service.address}/scenarios").status_code == 200
     assert service.stop() == ""

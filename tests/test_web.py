@@ -119,7 +119,7 @@ def test_nothing_found_is_said_and_points_to_the_list(client: httpx.Client) -> N
 
 def test_an_unsure_answer_offers_a_choice(start: Start) -> None:
     service = start(log_level="warning", answer_confidence=1)
-    with httpx.Client(base_url=service.address) as client:
+    with httpx.Client(base_url=service.address, timeout=30) as client:
         page = asked(client, XML)
     assert "Did you mean one of these?" in page.one("p", "notice").text
     assert page.all("div", "scenario") == []
@@ -291,7 +291,7 @@ def test_even_a_failure_inside_is_secured_and_tells_nothing(settings: Settings) 
         raise RuntimeError("internal " + "detail")
 
     with running(app) as address:
-        page, problem = httpx.get(f"{address}/fails"), httpx.get(f"{address}/api/fails")
+        page, problem = (httpx.get(f"{address}{path}", timeout=30) for path in ("/fails", "/api/fails"))
     for response in (page, problem):
         assert response.status_code == 500
         assert "internal detail" not in response.text
@@ -443,7 +443,7 @@ def test_nothing_but_static_files_is_served(client: httpx.Client, path: str) -> 
 def test_no_question_ends_in_the_log(start: Start) -> None:
     service = start(log_level="info")
     question, earlier = "my purple hippopotamus needs text/xml", "my orange crocodile"
-    with httpx.Client(base_url=service.address) as client:
+    with httpx.Client(base_url=service.address, timeout=30) as client:
         asked(client, question, earlier)
         asked(client, question, earlier, path="/answer")
         asked(client, question + TOO_LONG, earlier, status=422)
