@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import CategoryNotFound, QuestionRejected, ScenarioNotFound
+from app.follow_ups import needs_context
 from app.manifest import Manifest
 from app.published import CategoryRef, PublishedScenario
 from app.redaction import redact
@@ -133,9 +134,9 @@ class Assistant:
         among = self._ids_in(category)
         alone = self._retriever.search(question, among)
         earlier = next((text for text in reversed(history) if text.strip()), None)
-        if earlier is None or not alone or alone[0].confidence >= self._settings.answer_confidence:
+        sure = alone and alone[0].confidence >= self._settings.answer_confidence
+        if not earlier or not alone or sure or not needs_context(question):
             return alone
-        # A message that says little by itself ("and how do I test that?") is read after the one before it.
         together = self._retriever.search(f"{earlier}\n{question}", among)
         return max(alone, together, key=lambda candidates: candidates[0].confidence)
 
