@@ -1,0 +1,3 @@
+INSTALLED_APPS += ["rest_framework"]
+
+CELERY_BROKER_URL = "memory://"
