@@ -1,6 +1,13 @@
 """Scenario 82: sockets against the whole ASGI application, over the in-memory layer and over Redis."""
 
+import base64
+import http.client
 import inspect
+import socket as socketlib
+import subprocess
+import sys
+import time
+from contextlib import closing
 from functools import partial
 
 import django
@@ -154,6 +161,56 @@ class TestTheHandshake:
         client = APIClient()
         client.force_authenticate(people["ann"])
         assert opens(delivery, client.post("/ws-ticket/").json()["ticket"])
+
+
+class TestARealServer:
+    """What the browser and the curl of the answer see: the status of the handshake by daphne."""
+
+    @pytest.fixture
+    def port(self, tmp_path):
+        with socketlib.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        command = [
+            sys.executable,
+            "-m",
+            "daphne",
+            "-b",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "config.asgi:application",
+        ]
+        with (
+            (tmp_path / "log").open("wb") as log,
+            subprocess.Popen(command, stdout=log, stderr=log) as server,
+        ):
+            try:
+                deadline = time.monotonic() + 30
+                while time.monotonic() < deadline and server.poll() is None:
+                    try:
+                        socketlib.create_connection(("127.0.0.1", port), 1).close()
+                    except OSError:
+                        time.sleep(0.1)
+                    else:
+                        break
+                yield port
+            finally:
+                server.terminate()
+
+    def test_a_refused_handshake_is_a_403(self, port):
+        for origin in ("https://evil.example", HOME):  # the second without a ticket
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+                upgrade = {
+                    "Host": "api.example.com",
+                    "Origin": origin,
+                    "Connection": "Upgrade",
+                    "Upgrade": "websocket",
+                    "Sec-WebSocket-Version": "13",
+                    "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
+                }
+                connection.request("GET", "/ws/deliveries/7/?ticket=made-up", headers=upgrade)
+                assert connection.getresponse().status == 403
 
 
 class TestTheRest:
