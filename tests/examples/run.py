@@ -15,7 +15,7 @@ from tests.examples.executed import Execution, execution
 from tests.examples.layout import lay_out
 
 INNER = Path(__file__).with_name("inner")
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 240
 # Nothing of the outer run (its pytest, its coverage, its virtual environment) may reach the inner one.
 OUTER_VARIABLES = (
     "PYTEST",
