@@ -1,0 +1,2 @@
+INSTALLED_APPS += ["rest_framework"]
+PAYMENT_URL = "http://payment.invalid/charge/"

@@ -1,0 +1,2 @@
+def price_of(items):
+    return 10 * len(items)
