@@ -1,0 +1,5 @@
+from django.urls import path
+
+from shop.views import OrderCreate
+
+urlpatterns = [path("orders/", OrderCreate.as_view())]
