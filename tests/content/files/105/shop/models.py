@@ -1,0 +1,6 @@
+from django.db import models
+
+
+class Order(models.Model):
+    number = models.CharField(max_length=20, unique=True)
+    created_at = models.DateTimeField()
