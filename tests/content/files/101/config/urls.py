@@ -1,0 +1,5 @@
+from django.urls import path
+
+from config.views import version
+
+urlpatterns = [path("version/", version)]
