@@ -61,8 +61,8 @@ class TestGunicorn:
         process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
         self.read_until(process, "Listening at")
         yield process, f"http://127.0.0.1:{port}/"
-        process.kill()
-        process.communicate()
+        process.terminate()
+        process.communicate(timeout=40)
 
     def read_until(self, process, words):
         for line in process.stderr:
