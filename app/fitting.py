@@ -42,12 +42,17 @@ def calibrate(
     features: list[tuple[float, float]] = []
     right: list[bool] = []
     weights: list[float] = []
+    best_scores: list[float] = []
     for trial in trials(scenarios, embeddings, owners, {"asked_as"}):
         _add_examples(features, right, weights, trial.scores, trial.answer, 1 - UNANSWERABLE_SHARE)
         if len(scenarios) > 1:
             without = np.delete(trial.scores, trial.answer)
             _add_examples(features, right, weights, without, None, UNANSWERABLE_SHARE)
-    return Calibration.fit(np.array(features), np.array(right), np.array(weights))
+        if int(np.argmax(trial.scores)) == trial.answer:
+            best_scores.append(float(trial.scores.max()))
+    return Calibration.fit(
+        np.array(features), np.array(right), np.array(weights), np.array(best_scores or [0.0])
+    )
 
 
 def _add_examples(

@@ -42,3 +42,15 @@ def test_examples_that_a_line_separates_still_give_finite_weights() -> None:
     confidence = fitted.confidence(features[:, 0], features[:, 1])
     assert np.isfinite([fitted.score_weight, fitted.margin_weight, fitted.bias]).all()
     assert (confidence > 0.5).tolist() == [False, False, True, True]
+
+
+def test_a_question_below_the_floor_is_no_question_for_this_corpus() -> None:
+    features, right = sample((6.0, 8.0, -3.0), 400)
+    best = np.linspace(0.4, 0.9, 1001)
+    fitted = Calibration.fit(features, right, np.ones(400), best)
+    assert fitted.floor == pytest.approx(0.405)
+    below, above = np.array([0.40, 0.1]), np.array([0.41, 0.1])
+    margins = np.array([0.3, -0.3])
+    assert fitted.confidence(below, margins).tolist() == [0, 0]
+    assert fitted.confidence(above, margins)[0] > 0.3
+    assert fitted.confidence(np.array([]), np.array([])).tolist() == []
