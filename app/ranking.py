@@ -17,8 +17,7 @@ LEXICAL_HALF = 6.0
 def best_and_mean(similarities: Scores, owners: NDArray[np.int64], scenarios: int) -> tuple[Scores, Scores]:
     """The best similarity and the mean of the three best for each scenario; both of shape (scenarios,).
 
-    `similarities[i]` is that of text i, which belongs to scenario number `owners[i]`; -1 where it does not
-    count. A scenario has at least one text that counts, else it scores -1.
+    `similarities[i]` is that of a text of scenario number `owners[i]`; every scenario has at least one text.
     """
     # By scenario, then by falling similarity: a scenario's best texts stand at the start of its run.
     order = np.lexsort((-similarities, owners))

@@ -46,8 +46,3 @@ class VectorIndex:
         """Scores and row numbers of the `top_k` nearest texts, best first; `query` has shape (dimension,)."""
         scores, rows = self._index.search(query.reshape(1, -1), min(top_k, len(self)))
         return scores[0], rows[0]
-
-    def embeddings(self) -> Embeddings:
-        """All rows, shape (texts, dimension)."""
-        rows: Embeddings = self._index.reconstruct_n(0, len(self))
-        return rows
