@@ -1,0 +1,2 @@
+INSTALLED_APPS += ["rest_framework"]
+USE_TZ = True
