@@ -288,6 +288,16 @@ class TestMistakes:
             place_order(customer=ada, product=tea, quantity=51)
         assert Order.objects.count() == 1
 
+    def test_two_services_called_in_a_row_leave_half_and_under_one_atomic_nothing(self, ada, tea):
+        def naive():
+            place_order(customer=ada, product=tea, quantity=1)
+            place_order(customer=ada, product=tea, quantity=51)
+
+        for use_case, left in ((transaction.atomic(naive), 0), (naive, 1)):
+            with pytest.raises(OutOfStock):
+                use_case()
+            assert Order.objects.count() == left
+
     def test_an_api_exception_leaves_a_command_as_it_is(self, ada, tea, monkeypatch):
         class Naive(APIException):
             status_code = 409
