@@ -6,15 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
-from app import __version__, api, health, web
+from app import __version__, api, health, pages, web
 from app.assistant import Assistant
 from app.error_handlers import add_error_handlers
 from app.limits import BodyLimit
 from app.security import SecurityHeaders
 from app.settings import Settings
-from app.templating import STATIC
+from app.static_files import VersionedFiles
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -39,7 +38,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(api.router)
     app.include_router(health.router)
     app.include_router(web.router, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.include_router(pages.router, include_in_schema=False)
+    app.mount("/static", VersionedFiles(), name="static")
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(SecurityHeaders)

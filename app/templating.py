@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
 
-HERE = Path(__file__).resolve().parent
-STATIC = HERE / "static"
+from app.static_files import static_url
 
-_templates = Jinja2Templates(HERE / "templates")
-
-
-@cache
-def static_url(name: str) -> str:
-    """The address of a static file with a hash of its content, so that browsers may keep it for good."""
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-    return f"/static/{name}?v={digest}"
+_templates = Jinja2Templates(Path(__file__).resolve().parent / "templates")
 
 
 def sentence(text: str) -> str:

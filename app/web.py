@@ -1,16 +1,14 @@
-"""The chat page and the scenarios as pages. Forms post, so that questions do not end in access logs."""
+"""The chat page. Forms post, so that questions do not end in access logs."""
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import RedirectResponse
 
 from app.assistant import MAX_HISTORY, Assistant
 from app.dependencies import AssistantDep
-from app.errors import QuestionRejected, ScenarioNotFound
+from app.errors import QuestionRejected
 from app.templating import page
 
 router = APIRouter()
@@ -54,25 +52,3 @@ def _answered(
     # Without its secrets a question may have become longer; it must not exceed the limit next time.
     context["history"] = [*history, answer.question[: len(question)]][-MAX_HISTORY:]
     return page(request, template, context | {"answer": answer})
-
-
-@router.head("/scenarios")
-@router.get("/scenarios")
-def contents(request: Request, assistant: AssistantDep) -> Response:
-    """All scenarios by category."""
-    ordered = groupby(assistant.scenarios.values(), key=lambda scenario: scenario.category)
-    return page(request, "scenarios.html", {"groups": [(category, list(rows)) for category, rows in ordered]})
-
-
-@router.head("/scenarios/{key}")
-@router.get("/scenarios/{key}")
-def scenario(request: Request, key: str, assistant: AssistantDep) -> Response:
-    """One scenario at `{id}-{slug}`; another slug or none is redirected to the permalink."""
-    number = key.partition("-")[0]
-    if not number.isdecimal() or len(number) > 9:
-        raise ScenarioNotFound(f"'{key[:80]}' names no scenario; see the list of all scenarios")
-    found = assistant.scenario(int(number))
-    if key != found.path.rpartition("/")[2]:
-        return RedirectResponse(found.path, status_code=308)
-    related = [assistant.scenarios[number] for number in found.related]
-    return page(request, "scenario.html", {"scenario": found, "related": related})

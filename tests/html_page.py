@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-VOID = {"br", "hr", "img", "input", "link", "meta", "path", "rect"}
+VOID = {"br", "circle", "hr", "img", "input", "link", "meta", "path", "rect"}
 
 
 class Element:

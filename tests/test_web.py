@@ -266,8 +266,8 @@ def assert_secured(response: httpx.Response) -> None:
         ("GET", "/scenarios/2", 308),
         ("GET", "/scenarios/999999", 404),
         ("GET", "/nowhere", 404),
-        ("GET", "/static/style.css", 200),
-        ("GET", "/static/none.css", 404),
+        ("GET", "/static/0/style.css", 200),
+        ("GET", "/static/0/none.css", 404),
         ("GET", "/api/v1/scenarios", 200),
         ("GET", "/api/v1/openapi.json", 200),
         ("GET", "/api/v1/nowhere", 404),
@@ -420,19 +420,24 @@ def test_static_files_are_served_at_addresses_that_change_with_them(client: http
     addresses |= {element.attributes["src"] for element in page.all("script")}
     kinds = {}
     for address in addresses:
-        assert re.fullmatch(r"/static/[\w.]+\?v=[0-9a-f]{12}", address)
+        assert re.fullmatch(r"/static/[0-9a-f]{12}/\w+\.\w+", address)
         response = client.get(address)
         assert response.status_code == 200
-        kinds[response.url.path] = response.headers["content-type"].partition(";")[0]
-    assert kinds == {
-        "/static/style.css": "text/css",
-        "/static/chat.js": "text/javascript",
-        "/static/favicon.svg": "image/svg+xml",
-    }
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+        kinds[address.rpartition("/")[2]] = response.headers["content-type"].partition(";")[0]
+    assert kinds["style.css"] == "text/css"
+    assert kinds["theme.js"] == kinds["chat.js"] == "text/javascript"
+    assert kinds["favicon.svg"] == "image/svg+xml"
+
+
+def test_a_page_from_before_an_update_gets_the_file_of_today(client: httpx.Client) -> None:
+    response = client.get("/static/0123456789ab/style.css")
+    assert (response.status_code, response.headers["cache-control"]) == (200, "no-cache")
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../main.py", "/static/%2e%2e/main.py", "/static/..%2fmain.py", "/static/"]
+    "path",
+    ["/static/../main.py", "/static/%2e%2e/main.py", "/static/x/..%2f..%2fmain.py", "/static/", "/static/x/"],
 )
 def test_nothing_but_static_files_is_served(client: httpx.Client, path: str) -> None:
     response = client.get(path)

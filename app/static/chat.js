@@ -1,24 +1,9 @@
 // The page works without this script; with it an answer arrives without a reload, and code can be copied.
 
+import { addCopyButtons } from "./copy_code.js";
+
 const form = document.querySelector("#ask");
 const conversation = document.querySelector("#conversation");
-
-function addCopyButtons(root) {
-  // Browsers offer the clipboard to https and localhost alone.
-  if (!navigator.clipboard) return;
-  for (const figure of root.querySelectorAll("figure.code")) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "copy";
-    button.textContent = "Copy";
-    button.addEventListener("click", async () => {
-      const copying = navigator.clipboard.writeText(figure.querySelector("code").textContent);
-      button.textContent = await copying.then(() => "Copied", () => "Not copied");
-      setTimeout(() => (button.textContent = "Copy"), 2000);
-    });
-    figure.append(button);
-  }
-}
 
 function remember(question) {
   const input = document.createElement("input");

@@ -262,7 +262,7 @@ def test_alternatives_and_links_lead_to_scenarios(page: Page) -> None:
     assert title
     other.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
-    page.get_by_role("link", name="All scenarios").click()
+    page.get_by_role("link", name="Scenarios").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("All scenarios")
     page.get_by_role("link", name="Adding a New Format").click()
     expect(page).to_have_url(re.compile(r"/scenarios/2-[a-z-]+$"))
