@@ -6,8 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
-from app.dependencies import AssistantDep, BaseUrlDep
-from app.schemas import AskReply, AskRequest, ScenarioDetail, ScenarioEntry, ScenarioPage
+from app.dependencies import AssistantDep, BaseUrlDep, JournalDep
+from app.schemas import (
+    AskReply,
+    AskRequest,
+    FeedbackReply,
+    FeedbackRequest,
+    ScenarioDetail,
+    ScenarioEntry,
+    ScenarioPage,
+)
 
 MAX_PAGE_SIZE = 200
 
@@ -23,12 +31,23 @@ router = APIRouter(prefix="/api/v1", tags=["v1"])
 
 
 @router.post("/ask", response_model_exclude_unset=True, dependencies=[Depends(require_json)])
-def ask(body: AskRequest, assistant: AssistantDep, base_url: BaseUrlDep) -> AskReply:
+def ask(body: AskRequest, assistant: AssistantDep, journal: JournalDep, base_url: BaseUrlDep) -> AskReply:
     """The answer to a question, suggestions, or the plain word that nothing fits."""
     answer = assistant.ask(body.question, body.history, category=body.category, top_k=body.top_k)
+    journal.record_answer(answer, surface="api", category=body.category, follow_up=bool(body.history))
     return AskReply.from_answer(
         answer, assistant.manifest, base_url, explained=assistant.scenarios if body.explain else None
     )
+
+
+@router.post("/feedback", status_code=202, dependencies=[Depends(require_json)])
+def feedback(body: FeedbackRequest, assistant: AssistantDep, journal: JournalDep) -> FeedbackReply:
+    """Takes a word on an answer, a choice among its scenarios, or both; stored soon, if the answer is known."""
+    if body.scenario_id is not None:
+        journal.record_choice(body.answer_id, assistant.scenario(body.scenario_id).id)
+    if body.helpful is not None:
+        journal.record_feedback(body.answer_id, helpful=body.helpful, comment=body.comment)
+    return FeedbackReply()
 
 
 @router.get("/scenarios")

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from app.assistant import Assistant
 from app.errors import IndexMissing
+from app.journal import Journal
 from app.settings import Settings
 
 
@@ -23,10 +24,15 @@ def get_assistant(request: Request) -> Assistant:
     return assistant
 
 
+def get_journal(request: Request) -> Journal:
+    return cast("Journal", request.app.state.journal)
+
+
 def get_base_url(settings: Annotated[Settings, Depends(get_settings)]) -> str:
     """What a scenario's path is put behind: the public address if one is set, else nothing."""
     return str(settings.public_url).rstrip("/") if settings.public_url else ""
 
 
 AssistantDep = Annotated[Assistant, Depends(get_assistant)]
+JournalDep = Annotated[Journal, Depends(get_journal)]
 BaseUrlDep = Annotated[str, Depends(get_base_url)]

@@ -7,6 +7,7 @@ AssistantError                 500
 │   ├── IndexDamaged                 a file is missing or is not what the manifest says
 │   └── IndexOutOfDate               built by another version of this program
 ├── ModelUnusable              500   the embedding model is missing or not the one expected
+├── DatabaseUnavailable        503   what is stored cannot be reached now
 ├── ScenarioNotFound           404
 ├── CategoryNotFound           422
 └── QuestionRejected           422   blank, too long, or too much history
@@ -49,6 +50,11 @@ class IndexOutOfDate(IndexUnusable):
 
 class ModelUnusable(AssistantError):
     title = "Embedding model unusable"
+
+
+class DatabaseUnavailable(AssistantError):
+    status = 503
+    title = "Database unavailable"
 
 
 class ScenarioNotFound(AssistantError):

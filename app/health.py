@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from fastapi import APIRouter
 
-from app.dependencies import AssistantDep
+from app.dependencies import AssistantDep, JournalDep
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -18,10 +21,11 @@ def live() -> dict[str, str]:
 
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready")
-def ready(assistant: AssistantDep) -> dict[str, str | int]:
-    """200 once the index is loaded, 503 before."""
+def ready(assistant: AssistantDep, journal: JournalDep) -> dict[str, Any]:
+    """200 once the index is loaded, 503 before; a journal that cannot be written stops no answers."""
     return {
         "status": "ready",
         "fingerprint": assistant.manifest.fingerprint,
         "scenarios": assistant.manifest.scenarios,
+        "journal": {"status": "failing" if journal.is_failing else "ok", **asdict(journal.counters)},
     }

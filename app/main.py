@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app import __version__, api, health, pages, web
 from app.assistant import Assistant
 from app.error_handlers import add_error_handlers
+from app.journal import Journal
 from app.limits import BodyLimit
 from app.security import SecurityHeaders
 from app.settings import Settings
@@ -22,8 +23,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.assistant = Assistant.load(settings)
+        app.state.assistant = assistant = Assistant.load(settings)
+        app.state.journal = journal = Journal(settings, assistant.manifest.fingerprint)
+        journal.start()
         yield
+        journal.close()
 
     # The interactive documentation of FastAPI loads scripts from a CDN, which the policy of the pages forbids.
     app = FastAPI(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.assistant import MAX_HISTORY, Answer, Verdict
+from app.journal import ANSWER_ID, MAX_COMMENT_CHARS
 from app.manifest import Manifest
 from app.published import CategoryRef, PublishedScenario, SourceRef
 
@@ -21,6 +23,29 @@ class AskRequest(BaseModel):
     top_k: Annotated[int, Field(ge=1, le=10, strict=True)] = 3
     category: str | None = None
     explain: Annotated[bool, Field(strict=True)] = False
+
+
+class FeedbackRequest(BaseModel):
+    """A judgement of an answer (`helpful`, with a `comment`), the scenario chosen instead, or both."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer_id: Annotated[str, Field(pattern=f"^{ANSWER_ID.pattern}$")]
+    helpful: Annotated[bool, Field(strict=True)] | None = None
+    comment: Annotated[str, Field(max_length=MAX_COMMENT_CHARS)] = ""
+    scenario_id: Annotated[int, Field(strict=True)] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.helpful is None and self.scenario_id is None:
+            raise PydanticCustomError("nothing_said", "send helpful, scenario_id or both")
+        if self.comment and self.helpful is None:
+            raise PydanticCustomError("comment_alone", "a comment needs helpful: true or false")
+        return self
+
+
+class FeedbackReply(BaseModel):
+    status: Literal["accepted"] = "accepted"
 
 
 class ScenarioName(BaseModel):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import AnyHttpUrl, Field, ValidationError
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import SettingsInvalid
+from app.postgresql import is_address
 
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "SCENARIOS_"
@@ -18,7 +20,9 @@ PREFIX = "SCENARIOS_"
 class Settings(BaseSettings):
     """Every setting with its default; README's table is checked against the descriptions."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     content_dir: Path = Field(PROJECT / "content", description="Folder of the corpus.")
     index_dir: Path = Field(
@@ -46,7 +50,29 @@ class Settings(BaseSettings):
     public_url: AnyHttpUrl | None = Field(
         None, description="Address under which people reach the service; makes scenario links absolute."
     )
+    data_dir: Path = Field(PROJECT / "data", description="Folder of the journal, if that is SQLite.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL that keeps the journal instead: postgresql://user:password@host:5432/name.",
+    )
+    question_retention_days: int = Field(
+        90,
+        ge=0,
+        le=36_500,
+        description="Days for which the journal keeps the text of questions and comments; 0 keeps none.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Level of the log.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not is_address(url.get_secret_value()):
+            raise PydanticCustomError(
+                "postgresql_url",
+                "not a PostgreSQL address; write postgresql://user:password@host:5432/name, and in the "
+                "password %40 for @, %3A for :, %2F for /, %25 for %",
+            )
+        return url
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -60,8 +86,13 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            details = "; ".join(
-                f"{PREFIX}{'_'.join(map(str, detail['loc'])).upper()}={detail['input']!r}: {detail['msg']}"
-                for detail in error.errors(include_url=False)
-            )
+            details = "; ".join(map(cls._explain, error.errors(include_url=False)))
             raise SettingsInvalid(f"{details}; correct or unset it") from None
+
+    @classmethod
+    def _explain(cls, detail: ErrorDetails) -> str:
+        """The variable with its value, unless that is a secret, and what is wrong with it."""
+        name = str(detail["loc"][0])
+        secret = SecretStr in get_args(cls.model_fields[name].annotation)
+        shown = "" if secret else f"={detail['input']!r}"
+        return f"{PREFIX}{name.upper()}{shown}: {detail['msg']}"

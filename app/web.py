@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from app.assistant import MAX_HISTORY, Assistant
-from app.dependencies import AssistantDep
+from app.dependencies import AssistantDep, JournalDep
 from app.errors import QuestionRejected
+from app.journal import Journal
 from app.templating import page
 
 router = APIRouter()
@@ -25,22 +26,35 @@ def chat(request: Request, assistant: AssistantDep) -> Response:
 
 @router.post("/")
 def ask(
-    request: Request, assistant: AssistantDep, question: Question = "", history: History = None
+    request: Request,
+    assistant: AssistantDep,
+    journal: JournalDep,
+    question: Question = "",
+    history: History = None,
 ) -> Response:
     """The whole page with the answer: the way without JavaScript."""
-    return _answered(request, "chat.html", assistant, question, history or [])
+    return _answered(request, "chat.html", assistant, journal, question, history or [])
 
 
 @router.post("/answer")
 def answer(
-    request: Request, assistant: AssistantDep, question: Question = "", history: History = None
+    request: Request,
+    assistant: AssistantDep,
+    journal: JournalDep,
+    question: Question = "",
+    history: History = None,
 ) -> Response:
     """The answer alone, for the page's own script to append."""
-    return _answered(request, "_turn.html", assistant, question, history or [])
+    return _answered(request, "_turn.html", assistant, journal, question, history or [])
 
 
 def _answered(
-    request: Request, template: str, assistant: Assistant, question: str, history: list[str]
+    request: Request,
+    template: str,
+    assistant: Assistant,
+    journal: Journal,
+    question: str,
+    history: list[str],
 ) -> Response:
     # Browsers send line breaks in forms as CRLF.
     question, *history = (text.replace("\r\n", "\n") for text in (question, *history[-MAX_HISTORY:]))
@@ -49,6 +63,7 @@ def _answered(
         answer = assistant.ask(question, history)
     except QuestionRejected as error:
         return page(request, template, context | {"question": question, "error": str(error)}, error.status)
+    journal.record_answer(answer, surface="web", follow_up=bool(history))
     # Without its secrets a question may have become longer; it must not exceed the limit next time.
     context["history"] = [*history, answer.question[: len(question)]][-MAX_HISTORY:]
     return page(request, template, context | {"answer": answer})

@@ -30,9 +30,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
-    """The default settings, with an index that is up to date."""
-    settings = Settings()
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The default settings, with an index that is up to date and a journal of their own."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"))
     build(settings)
     return settings
 
@@ -54,8 +54,9 @@ def start(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     running: list[Service] = []
 
     def start(environment: Mapping[str, str] | None = None, **changes: object) -> Service:
-        output = tmp_path_factory.mktemp("service") / "output"
-        running.append(Service.start(output, changes, environment or {}))
+        folder = tmp_path_factory.mktemp("service")
+        settings = {"data_dir": folder / "data", **changes}
+        running.append(Service.start(folder / "output", settings, environment or {}))
         return running[-1]
 
     yield start

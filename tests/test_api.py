@@ -208,6 +208,7 @@ def test_health(client: httpx.Client, assistant: Assistant) -> None:
         "status": "ready",
         "fingerprint": assistant.manifest.fingerprint,
         "scenarios": len(assistant.scenarios),
+        "journal": ready["journal"],
     }
 
 

@@ -14,7 +14,9 @@ from app.settings import PROJECT, Settings
 from tests.conftest import Start
 
 XML = "a bank calls us asking for text/xml and gets 406, json must stay the default"
-HEAVY = ("torch", "sentence_transformers", "transformers", "onnx", "app.index_writer", "app.embedding_cache")
+HEAVY = (
+    "torch", "sentence_transformers", "transformers", "onnx", "app.index_writer", "app.embedding_cache", "psycopg",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def test_the_command_answers_without_build_half_and_network(
     assert attempts.read_text() == ""
 
 
-def test_nothing_heavy_is_imported_although_it_could_be(settings: Settings) -> None:
+def test_nothing_heavy_is_imported_although_it_could_be(settings: Settings, tmp_path: Path) -> None:
     program = f"""
 import importlib.util, sys
 assert all(importlib.util.find_spec(name) for name in ("torch", "sentence_transformers", "transformers"))
@@ -91,7 +93,7 @@ with TestClient(create_app()) as client:
     assert client.get("/").status_code == 200
 print([name for name in {HEAVY!r} if name in sys.modules])
 """
-    done = python("-W", "ignore", "-c", program, environment={})
+    done = python("-W", "ignore", "-c", program, environment={"SCENARIOS_DATA_DIR": str(tmp_path / "data")})
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
