@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -72,7 +73,8 @@ class Servers:
 
     def _database(self) -> Iterator[dict[str, str]]:
         if self._postgresql is None:
-            self._postgresql = self._started.enter_context(_running_postgresql())
+            server = self._started.enter_context(new_postgresql())
+            self._postgresql = self._started.enter_context(server.running())
         with psycopg.connect(f"{self._postgresql}/postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE example")
             try:
@@ -88,11 +90,35 @@ def _clean(connection: psycopg.Connection) -> None:
         connection.execute(f"DROP ROLE {role}")
 
 
+@dataclass(frozen=True)
+class Postgresql:
+    """A PostgreSQL without passwords on a port of its own, which can be stopped and started again."""
+
+    folder: Path
+    user: str | None
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Its URL, without a database."""
+        return f"postgresql://postgres@{HOST}:{self.port}"
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """Yields `url` while the server runs."""
+        postgres = find_program("postgres", "postgresql", POSTGRESQL_FOLDERS)
+        command = [postgres, "-D", str(self.folder / "data"), "-p", str(self.port), "-k", str(self.folder)]
+        command += [f"--{name}={value}" for name, value in POSTGRESQL_OPTIONS.items()]
+        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
+        with _running(command, self.folder, self.user, signal.SIGINT) as process:
+            _wait(process, self.folder, lambda: psycopg.connect(f"{self.url}/postgres").close())
+            yield self.url
+
+
 @contextmanager
-def _running_postgresql() -> Iterator[str]:
-    """A new PostgreSQL without passwords; yields its URL without a database."""
+def new_postgresql() -> Iterator[Postgresql]:
+    """A new one, not yet running; its folder goes with it."""
     initdb = find_program("initdb", "postgresql", POSTGRESQL_FOLDERS)
-    postgres = find_program("postgres", "postgresql", POSTGRESQL_FOLDERS)
     with _server_folder() as (folder, user):
         data = str(folder / "data")
         options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
@@ -101,14 +127,7 @@ def _running_postgresql() -> Iterator[str]:
         )
         if made.returncode:
             raise ServerUnavailable(f"initdb failed:\n{made.stdout}{made.stderr}")
-        port = _free_port()
-        command = [postgres, "-D", data, "-p", str(port), "-k", str(folder)]
-        command += [f"--{name}={value}" for name, value in POSTGRESQL_OPTIONS.items()]
-        url = f"postgresql://postgres@{HOST}:{port}"
-        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
-        with _running(command, folder, user, signal.SIGINT) as process:
-            _wait(process, folder, lambda: psycopg.connect(f"{url}/postgres").close())
-            yield url
+        yield Postgresql(folder, user, _free_port())
 
 
 @contextmanager
