@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from app import migrations
 from app.errors import DatabaseUnavailable
@@ -29,34 +29,37 @@ class Database:
     Nothing is opened before the first transaction, which also brings the schema up to date.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, name: str) -> None:
+        """`name` is what messages call it."""
         self._engine = engine
+        self._name = name
         self._current = False
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Database:
         if settings.database_url:
-            return cls(postgresql_engine(settings.database_url.get_secret_value()))
-        return cls(sqlite_engine(settings.data_dir / SQLITE_FILE))
+            return cls(postgresql_engine(settings.database_url.get_secret_value()), "PostgreSQL")
+        path = settings.data_dir / SQLITE_FILE
+        return cls(sqlite_engine(path), str(path))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Committed at its end, rolled back by an exception; on SQLite no other writes meanwhile.
 
-        DatabaseUnavailable if that cannot be done now; DataError and IntegrityError of SQLAlchemy, which are
-        the fault of what was to be written, are passed on.
+        DatabaseUnavailable if that cannot be done now. Errors of SQLAlchemy for which the values are to blame
+        that were to be written are passed on.
         """
         try:
             if not self._current:
                 self._migrate()
             with self._engine.begin() as connection:
                 yield connection
-        except (DataError, IntegrityError):
-            raise
         except (SQLAlchemyError, OSError) as error:
+            if is_fault_of_values(error):
+                raise
             # Whatever comes back may be another database: a new disk, a restored backup.
             self._current = False
-            raise DatabaseUnavailable(reason(error)) from None
+            raise DatabaseUnavailable(f"{self._name}: {reason(error)}") from None
 
     def forget_deleted(self) -> None:
         """SQLite: what was deleted is gone from the log of changes too. PostgreSQL does that by itself."""
@@ -108,6 +111,12 @@ def sqlite_engine(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def is_fault_of_values(error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError)
+    return isinstance(error, StatementError)
 
 
 def reason(error: Exception) -> str:
