@@ -63,7 +63,7 @@ class JournalStore:
 def _apply(connection: Connection, change: Change) -> int:
     """How many rows that changed: none if the answer is not known."""
     if change.is_new:
-        statement = insert(answers).values(answer_id=change.answer_id, **change.values)
-        return connection.execute(statement).rowcount
+        connection.execute(insert(answers).values(answer_id=change.answer_id, **change.values))
+        return 1
     known = update(answers).where(answers.c.answer_id == change.answer_id)
     return connection.execute(known.values(**change.values)).rowcount
