@@ -87,7 +87,7 @@ class JournalWriter:
             self._waiting.clear()
             self._counters.dropped += lost
         if lost:
-            log.error("the journal loses %d records: they could not be written before the end", lost)
+            log.error("the journal could not be written before the end; records lost: %d", lost)
 
     def put(self, change: Change) -> None:
         """Have it written soon; dropped and counted if too much waits already."""
@@ -162,7 +162,7 @@ class JournalWriter:
         with self._changed:
             if self._failures_in_a_row:
                 lost = self._counters.dropped - self._lost_before_outage
-                log.warning("the journal is written again; %d records were lost meanwhile", lost)
+                log.warning("the journal is written again; records lost meanwhile: %d", lost)
             self._failures_in_a_row = 0
 
     def _pause(self) -> None:

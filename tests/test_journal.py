@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +34,7 @@ QUESTION = "a bank calls us asking for text/xml and gets 406, json must stay the
 WAIT_SECONDS = 30
 # Each waits for a line, so that all of them open the database at the same moment.
 WRITER = """
-import sys
+import sys, time
 from app.assistant import Answer, Verdict
 from app.journal import Journal
 from app.settings import Settings
@@ -44,6 +45,8 @@ journal.start()
 for n in range(20):
     answer = Answer(f"{int(sys.argv[1]):02x}{n:030x}", "q", Verdict.NO_ANSWER, 0.0, None, (), (), 1.0)
     journal.record_answer(answer, surface="cli")
+while journal.counters.waiting:
+    time.sleep(0.01)
 journal.close()
 """
 
@@ -82,13 +85,20 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def record(settings: Settings, *calls: Callable[[Journal], None]) -> Counters:
-    """A journal that lives for these calls."""
+@contextmanager
+def running(settings: Settings) -> Iterator[Journal]:
     journal = Journal(settings, "a fingerprint")
     journal.start()
-    for call in calls:
-        call(journal)
+    yield journal
     journal.close()
+
+
+def record(settings: Settings, *calls: Callable[[Journal], None]) -> Counters:
+    """A journal that lives until these calls are written."""
+    with running(settings) as journal:
+        for call in calls:
+            call(journal)
+        wait_until(lambda: journal.counters.waiting == 0)
     return journal.counters
 
 
@@ -260,7 +270,8 @@ class TestRetention:
     ) -> None:
         self.days_ago(settings_here, 91, assistant.ask("an old question about XML"))
         self.days_ago(settings_here, 89, assistant.ask("a newer question about XML"))
-        record(settings_here)
+        with running(settings_here):
+            wait_until(lambda: stored(settings_here)[0].question is None)
         old, newer = stored(settings_here)
         assert (old.question, old.comment, old.helpful, old.surface) == (None, None, True, "web")
         assert len(old.candidates) == KEPT_CANDIDATES
@@ -271,13 +282,12 @@ class TestRetention:
     ) -> None:
         record(settings_here, asked(assistant.ask("a question from before")))
         answer = assistant.ask("a question that nobody keeps")
-        counters = record(
-            settings_here.model_copy(update={"question_retention_days": 0}),
-            asked(answer),
-            lambda journal: journal.record_feedback(answer.answer_id, helpful=False, comment="nor a remark"),
-        )
+        with running(settings_here.model_copy(update={"question_retention_days": 0})) as journal:
+            journal.record_answer(answer, surface="web")
+            journal.record_feedback(answer.answer_id, helpful=False, comment="nor a remark")
+            wait_until(lambda: journal.counters.written == 2)
+            wait_until(lambda: stored(settings_here)[0].question is None)
         before, after = stored(settings_here)
-        assert counters.written == 2
         assert (before.question, after.question, after.comment) == (None, None, None)
         assert (after.helpful, after.verdict) == (False, answer.verdict)
 
@@ -285,17 +295,14 @@ class TestRetention:
         self, tmp_path: Path, assistant: Assistant
     ) -> None:
         settings = Settings(data_dir=tmp_path)
-        long = "what nobody shall read " * 100
-        self.days_ago(settings, 91, assistant.ask(long))
-        journal = Journal(settings, "a fingerprint")
+        self.days_ago(settings, 91, assistant.ask("what nobody shall read " * 100))
 
         def files() -> bytes:
             return b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
         assert b"nobody shall read" in files()
-        journal.start()
-        wait_until(lambda: b"nobody shall read" not in files())
-        journal.close()
+        with running(settings):
+            wait_until(lambda: b"nobody shall read" not in files())
 
 
 class TestSchema:
@@ -327,7 +334,7 @@ class TestSchema:
         assert len(stored(settings_here)) == 100
 
     def test_a_current_one_needs_no_alembic(self, settings_here: Settings, place: dict[str, Any]) -> None:
-        record(settings_here)
+        stored(settings_here)
         program = "import sys\nsys.argv.append('7')\n" + WRITER + "print('alembic' in sys.modules)"
         done = subprocess.run(
             [sys.executable, "-c", program],
@@ -337,18 +344,16 @@ class TestSchema:
         assert (done.stdout, done.stderr) == ("ready\nFalse\n", "")
 
     def test_a_newer_one_is_written_to_as_it_is(self, settings_here: Settings, answer: Answer) -> None:
-        record(settings_here)
+        stored(settings_here)
         execute(settings_here, text("UPDATE alembic_version SET version_num = '9999'"))
         assert record(settings_here, asked(answer)) == Counters(written=1)
 
     def test_the_files_of_sqlite_are_for_their_owner_alone(self, tmp_path: Path, answer: Answer) -> None:
         settings = Settings(data_dir=tmp_path / "new" / "data")
-        journal = Journal(settings, "a fingerprint")
-        journal.start()
-        journal.record_answer(answer, surface="web")
-        wait_until(lambda: journal.counters.written == 1)
-        modes = {path.name: path.stat().st_mode & 0o777 for path in settings.data_dir.iterdir()}
-        journal.close()
+        with running(settings) as journal:
+            journal.record_answer(answer, surface="web")
+            wait_until(lambda: journal.counters.written == 1)
+            modes = {path.name: path.stat().st_mode & 0o777 for path in settings.data_dir.iterdir()}
         assert modes == {SQLITE_FILE + ending: 0o600 for ending in ("", "-wal", "-shm")}
         assert settings.data_dir.stat().st_mode & 0o777 == 0o700
 
@@ -360,23 +365,21 @@ class TestQueue:
         in_the_way = tmp_path / "data"
         in_the_way.write_text("a file where the folder should be")
         settings = Settings(data_dir=in_the_way)
-        journal = Journal(settings, "a fingerprint")
-        journal.start()
-        for number in range(MAX_WAITING + 10):
-            journal.record_answer(replace(answer, answer_id=f"{number:032x}"), surface="web")
-        wait_until(lambda: journal.counters.failed >= 2)
-        assert (journal.counters.waiting, journal.counters.dropped) == (MAX_WAITING, 10)
-        assert journal.is_failing
-        in_the_way.unlink()
-        wait_until(lambda: journal.counters.waiting == 0)
-        wait_until(lambda: not journal.is_failing)
-        journal.close()
+        with running(settings) as journal:
+            for number in range(MAX_WAITING + 10):
+                journal.record_answer(replace(answer, answer_id=f"{number:032x}"), surface="web")
+            wait_until(lambda: journal.counters.failed >= 2)
+            assert (journal.counters.waiting, journal.counters.dropped) == (MAX_WAITING, 10)
+            assert journal.is_failing
+            in_the_way.unlink()
+            wait_until(lambda: journal.counters.waiting == 0)
+            wait_until(lambda: not journal.is_failing)
         assert len(stored(settings)) == MAX_WAITING
         outage, recovery = (record.getMessage() for record in caplog.records)
         assert outage.startswith(
             f"the journal cannot be written: {in_the_way / SQLITE_FILE}: FileExistsError: "
         )
-        assert recovery == "the journal is written again; 10 records were lost meanwhile"
+        assert recovery == "the journal is written again; records lost meanwhile: 10"
         assert QUESTION not in caplog.text
 
     def test_what_can_no_longer_be_written_at_the_end_is_counted(
@@ -384,6 +387,8 @@ class TestQueue:
     ) -> None:
         (tmp_path / "data").touch()
         with caplog.at_level(logging.ERROR):
-            counters = record(Settings(data_dir=tmp_path / "data"), asked(answer), asked(answer))
-        assert (counters.written, counters.waiting, counters.dropped) == (0, 0, 2)
-        assert "the journal loses 2 records" in caplog.text
+            with running(Settings(data_dir=tmp_path / "data")) as journal:
+                journal.record_answer(answer, surface="web")
+                wait_until(lambda: journal.is_failing)
+        assert (journal.counters.written, journal.counters.waiting, journal.counters.dropped) == (0, 0, 1)
+        assert "before the end; records lost: 1" in caplog.text
