@@ -10,6 +10,7 @@ from app.assistant import Assistant
 from app.errors import IndexMissing
 from app.journal import Journal
 from app.settings import Settings
+from app.typeahead import Typeahead
 
 
 def get_settings(request: Request) -> Settings:
@@ -28,7 +29,14 @@ def get_journal(request: Request) -> Journal:
     return cast("Journal", request.app.state.journal)
 
 
-def get_base_url(settings: Annotated[Settings, Depends(get_settings)]) -> str:
+def get_typeahead(request: Request) -> Typeahead:
+    return cast("Typeahead", request.app.state.typeahead)
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+
+
+def get_base_url(settings: SettingsDep) -> str:
     """What a scenario's path is put behind: the public address if one is set, else nothing."""
     return str(settings.public_url).rstrip("/") if settings.public_url else ""
 
@@ -36,3 +44,4 @@ def get_base_url(settings: Annotated[Settings, Depends(get_settings)]) -> str:
 AssistantDep = Annotated[Assistant, Depends(get_assistant)]
 JournalDep = Annotated[Journal, Depends(get_journal)]
 BaseUrlDep = Annotated[str, Depends(get_base_url)]
+TypeaheadDep = Annotated[Typeahead, Depends(get_typeahead)]

@@ -10,7 +10,8 @@ AssistantError                 500
 ├── DatabaseUnavailable        503   what is stored cannot be reached now
 ├── ScenarioNotFound           404
 ├── CategoryNotFound           422
-└── QuestionRejected           422   blank, too long, or too much history
+├── QuestionRejected           422   blank, too long, or too much history
+└── TurnRejected               422   what a browser says it kept is no turn of a conversation
 """
 
 from __future__ import annotations
@@ -70,3 +71,8 @@ class CategoryNotFound(AssistantError):
 class QuestionRejected(AssistantError):
     status = 422
     title = "Question rejected"
+
+
+class TurnRejected(AssistantError):
+    status = 422
+    title = "Conversation not readable"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 
 from app import __version__, api, health, pages, web
 from app.assistant import Assistant
@@ -15,6 +16,12 @@ from app.limits import BodyLimit
 from app.security import SecurityHeaders
 from app.settings import Settings
 from app.static_files import VersionedFiles
+from app.typeahead import Typeahead
+
+# An answer of 30 kB takes a millisecond on this level, and hardly less space on a higher one.
+GZIP_LEVEL = 5
+# Less than that fits one packet anyway.
+SMALLEST_COMPRESSED_BYTES = 1024
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -25,6 +32,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.assistant = assistant = Assistant.load(settings)
         app.state.journal = journal = Journal(settings, assistant.manifest.fingerprint)
+        app.state.typeahead = Typeahead(assistant.scenarios.values())
         journal.start()
         yield
         journal.close()
@@ -47,4 +55,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_COMPRESSED_BYTES, compresslevel=GZIP_LEVEL)
     return app

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
 
 from app.static_files import static_url
+from app.wording import confidence_in_words
 
 _templates = Jinja2Templates(Path(__file__).resolve().parent / "templates")
 
@@ -20,6 +21,7 @@ def sentence(text: str) -> str:
 
 
 _templates.env.filters["sentence"] = sentence
+_templates.env.filters["in_words"] = confidence_in_words
 _templates.env.globals["static_url"] = static_url
 _templates.env.trim_blocks = True
 _templates.env.lstrip_blocks = True

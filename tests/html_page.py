@@ -58,5 +58,9 @@ class HtmlPage(HTMLParser):
         (found,) = self.all(tag, css_class)
         return found
 
+    def by_id(self, name: str) -> Element:
+        (found,) = (element for element in self.elements if element.attributes.get("id") == name)
+        return found
+
     def links(self) -> list[str]:
         return [element.attributes["href"] for element in self.all("a")]

@@ -1,71 +1,111 @@
-// The page works without this script; with it an answer arrives without a reload, and code can be copied.
+// The page works without this script. With it answers arrive without a reload, and the conversation is kept.
 
-import { addCopyButtons } from "./copy_code.js";
+import { AskBox } from "./ask_box.js";
+import { Conversation } from "./conversation.js";
+import { fetchTurns } from "./service.js";
+import { Typeahead } from "./typeahead.js";
+import { choose, copy, copyLink, fail, focusReply, pendingTurn, sendFeedback, summary } from "./turn.js";
 
 const form = document.querySelector("#ask");
-const conversation = document.querySelector("#conversation");
+const status = document.querySelector("#status");
+const conversation = new Conversation(document.querySelector("#conversation"));
+const typeahead = new Typeahead(form.elements.question, form.querySelector("#offers"), status, (text) => {
+  box.text = text;
+  form.requestSubmit();
+});
+const box = new AskBox(form, typeahead, () => conversation.history.at(-1));
+let isAsking = false;
 
-function remember(question) {
-  const input = document.createElement("input");
-  input.type = "hidden";
-  input.name = "history";
-  input.value = question;
-  // Oldest first, as the page itself writes them.
-  form.querySelector("label").before(input);
-  const earlier = form.querySelectorAll("input[name=history]");
-  if (earlier.length > 10) earlier[0].remove();
+/** Asks in the conversation. While an answer is on its way no second one is asked for. */
+function ask(text, { history = conversation.history, category = form.elements.category.value } = {}) {
+  if (isAsking) return;
+  const turn = pendingTurn(text);
+  conversation.add(turn);
+  if (box.text.trim() === text.trim()) box.text = "";
+  typeahead.close();
+  answerIn(turn, text, [["question", text], ["category", category], ...history.map((said) => ["history", said])]);
 }
 
-function notice(text) {
-  const paragraph = document.createElement("p");
-  paragraph.className = "notice";
-  paragraph.setAttribute("role", "alert");
-  paragraph.textContent = text;
-  return paragraph;
-}
-
-async function fetchAnswer() {
-  const unreachable = () => { throw new Error("The service cannot be reached."); };
-  const response = await fetch("/answer", { method: "POST", body: new FormData(form) }).catch(unreachable);
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const turn = page.querySelector(".turn");
-  if (!turn) throw new Error(page.querySelector("main p")?.textContent ?? `Status ${response.status}.`);
-  return [response.ok, turn];
-}
-
-async function ask(event) {
-  event.preventDefault();
-  const box = form.elements.question;
-  const asked = box.value;
-  const button = form.querySelector("button[type=submit]");
-  if (button.disabled) return; // asked already, by a second Enter
-  button.disabled = true;
-  for (const old of conversation.querySelectorAll("[role=alert]")) (old.closest(".turn") ?? old).remove();
+async function answerIn(turn, text, fields) {
+  isAsking = true;
+  form.toggleAttribute("data-busy", true);
+  turn.scrollIntoView({ block: "start" });
   try {
-    const [answered, turn] = await fetchAnswer();
-    addCopyButtons(turn);
-    conversation.append(turn);
-    if (answered) {
-      // As it came back: without secrets, which may have made it longer than what may be sent.
-      remember(turn.querySelector(".question").textContent.slice(0, asked.length));
-      if (box.value === asked) box.value = "";
-    }
-    turn.scrollIntoView({ block: "start" });
-  } catch (error) {
-    conversation.append(notice(`No answer came. ${error.message} Your question is still in the box.`));
+    const [answered] = await fetchTurns("/answer", fields);
+    conversation.settle(turn, answered);
+    arrive(answered);
+  } catch (failure) {
+    const retry = () => {
+      const again = pendingTurn(text);
+      turn.replaceWith(again);
+      answerIn(again, text, fields);
+    };
+    const edit = () => {
+      turn.remove();
+      box.text = text;
+      box.focus();
+    };
+    fail(turn, failure, retry, edit);
+    status.textContent = `No answer came. ${failure.message}`;
   } finally {
-    button.disabled = false;
-    box.focus({ preventScroll: true });
+    isAsking = false;
+    form.toggleAttribute("data-busy", false);
   }
 }
 
-addCopyButtons(document);
-if (form) {
-  form.addEventListener("submit", ask);
-  form.elements.question.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-      event.preventDefault();
-      form.requestSubmit();
-    }
-  });
+/** Leads eyes and ears to a reply, unless the next question is being typed already. */
+function arrive(turn) {
+  turn.scrollIntoView({ block: "start" });
+  status.textContent = summary(turn);
+  if (!box.text) focusReply(turn);
 }
+
+async function submitted(event) {
+  const { target, submitter } = event;
+  event.preventDefault();
+  if (target === form) return ask(box.text);
+  if (target.matches(".examples")) return ask(submitter.value);
+  if (target.matches(".feedback")) return sendFeedback(target, submitter);
+  const turn = target.closest(".turn");
+  try {
+    const chosen = await choose(turn, submitter);
+    conversation.settle(turn, chosen);
+    arrive(chosen);
+  } catch (failure) {
+    target.querySelector(".told").textContent = `Nothing came. ${failure.message}`;
+  }
+}
+
+function clicked({ target }) {
+  if (target.matches(".copy-link")) copyLink(target.closest(".turn"), target);
+  if (target.matches("#copy-conversation")) copy(conversation.markdown(), target);
+  if (target.matches("#clear")) {
+    conversation.clear();
+    document.querySelector(".undo").hidden = false;
+    box.focus();
+  }
+  if (target.matches("#undo")) conversation.undo();
+  if (target.matches("#undo, #clear")) return;
+  document.querySelector(".undo").hidden ||= true;
+}
+
+/** Asks the question that a shared link carries, by itself: who shared it had another conversation. */
+function askFromLink() {
+  const shared = new URLSearchParams(location.hash.slice(1));
+  const text = shared.get("q")?.trim();
+  if (!text) return;
+  // A reload does not ask again.
+  history.replaceState(null, "", location.pathname);
+  ask(text, { history: [], category: shared.get("category") ?? "" });
+}
+
+document.querySelector("#main").addEventListener("submit", submitted);
+document.querySelector("#main").addEventListener("click", clicked);
+addEventListener("hashchange", askFromLink);
+conversation
+  .restore()
+  .catch((failure) => (status.textContent = failure.message))
+  .finally(() => {
+    delete document.documentElement.dataset.conversation;
+    askFromLink();
+  });
