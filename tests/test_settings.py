@@ -81,6 +81,7 @@ def test_an_unknown_variable_is_refused_with_the_known_ones(
         ("MODEL", "", "String should have at least 1 character"),
         ("PUBLIC_URL", "answers.example.org", "Input should be a valid URL"),
         ("PUBLIC_URL", "ftp://answers.example.org", "URL scheme should be 'http' or 'https'"),
+        ("QUESTION_RETENTION_DAYS", "-1", "Input should be greater than or equal to 0"),
         ("LOG_LEVEL", "chatty", "Input should be 'debug', 'info', 'warning' or 'error'"),
     ],
 )  # fmt: skip
@@ -93,6 +94,55 @@ def test_a_bad_value_is_named_with_the_reason(
     message = str(refusal.value)
     assert message.startswith(f"{PREFIX}{name}={value!r}: {reason}")
     assert message.endswith("; correct or unset it")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sqlite:///journal.sqlite3",
+        "mysql://app:{}@db/journal",
+        "host=db password={}",
+        "postgresql://app:{}@ss@db/journal",
+        "postgresql://app:{}/word@db/journal",
+        "postgresql://app:{}%zz@db/journal",
+        "postgresql://app:{}@db:port/journal",
+        "postgresql://app:{}@db/journal?secret=1",
+        "{}",
+    ],
+)
+def test_a_database_that_is_no_postgresql_is_refused_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    secret = "hunter" + "2hunter2"
+    monkeypatch.setenv("SCENARIOS_DATABASE_URL", address.format(secret))
+    with pytest.raises(SettingsInvalid) as refusal:
+        Settings.from_environment()
+    assert str(refusal.value).startswith(
+        "SCENARIOS_DATABASE_URL: not a PostgreSQL address; write postgresql://"
+    )
+    assert secret not in str(refusal.value)
+    with pytest.raises(ValidationError) as refusal_by_pydantic:
+        Settings()
+    assert secret not in str(refusal_by_pydantic.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgres://app:{}@db/journal",
+        "postgresql://app:{}%40%2F@db-1:5432,db-2:5433/journal?sslmode=require&connect_timeout=2",
+        "postgresql:///journal?host=/var/run/postgresql&password={}",
+    ],
+)
+def test_a_postgresql_is_taken_in_every_form_and_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    secret = "hunter" + "2hunter2"
+    monkeypatch.setenv("SCENARIOS_DATABASE_URL", address.format(secret))
+    settings = Settings.from_environment()
+    assert settings.database_url
+    assert settings.database_url.get_secret_value() == address.format(secret)
+    assert secret not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
 
 
 def test_every_bad_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
