@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from app import migrations
 from app.errors import DatabaseUnavailable
@@ -99,6 +106,12 @@ def sqlite_engine(path: Path) -> Engine:
         """For this user alone; SQLite gives its other files the mode of this one."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT, 0o600))
+
+    @event.listens_for(engine, "checkout")
+    def notice_loss(*_: object) -> None:
+        """A file that somebody deleted would be written on, for nobody."""
+        if not path.exists():
+            raise DisconnectionError(f"{path} is gone")
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:

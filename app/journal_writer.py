@@ -154,16 +154,20 @@ class JournalWriter:
         with self._changed:
             self._counters.failed += 1
             self._failures_in_a_row += 1
-            if self._failures_in_a_row == 1:
+            is_first = self._failures_in_a_row == 1
+            if is_first:
                 self._lost_before_outage = self._counters.dropped
-                log.error("the journal cannot be written: %s; answers go on, and it is tried again", error)
+        # Outside the lock: a log that blocks must not hold up those who answer.
+        if is_first:
+            log.error("the journal cannot be written: %s; answers go on, and it is tried again", error)
 
     def _note_success(self) -> None:
         with self._changed:
-            if self._failures_in_a_row:
-                lost = self._counters.dropped - self._lost_before_outage
-                log.warning("the journal is written again; records lost meanwhile: %d", lost)
+            was_failing = self.is_failing
             self._failures_in_a_row = 0
+            lost = self._counters.dropped - self._lost_before_outage
+        if was_failing:
+            log.warning("the journal is written again; records lost meanwhile: %d", lost)
 
     def _pause(self) -> None:
         doubled = FIRST_PAUSE_SECONDS * 2 ** min(self._failures_in_a_row, 10)

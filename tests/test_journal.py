@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import time
@@ -359,6 +360,16 @@ class TestSchema:
 
 
 class TestQueue:
+    def test_a_deleted_file_is_made_again(self, tmp_path: Path, answer: Answer) -> None:
+        settings = Settings(data_dir=tmp_path / "data")
+        with running(settings) as journal:
+            journal.record_answer(answer, surface="web")
+            wait_until(lambda: journal.counters.written == 1)
+            shutil.rmtree(settings.data_dir)
+            journal.record_answer(replace(answer, answer_id="0" * 32), surface="web")
+            wait_until(lambda: journal.counters.written == 2)
+        assert [row.answer_id for row in stored(settings)] == ["0" * 32]
+
     def test_it_is_bounded_and_what_waits_outlives_an_outage(
         self, tmp_path: Path, answer: Answer, caplog: pytest.LogCaptureFixture
     ) -> None:
