@@ -19,6 +19,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY app app
 RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --quiet --editable .
 COPY --from=build /srv/assistant/index index
+RUN mkdir data && chown 10001:10001 data
+VOLUME /srv/assistant/data
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
