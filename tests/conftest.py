@@ -50,13 +50,15 @@ def corpus_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def start(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Call it with settings as keywords (`max_body_bytes=2048`) for a running service."""
+    """Call it with settings as keywords (`max_body_bytes=2048`) for a running service, on `port` if one is given."""
     running: list[Service] = []
 
-    def start(environment: Mapping[str, str] | None = None, **changes: object) -> Service:
+    def start(
+        environment: Mapping[str, str] | None = None, *, port: int | None = None, **changes: object
+    ) -> Service:
         folder = tmp_path_factory.mktemp("service")
         settings = {"data_dir": folder / "data", **changes}
-        running.append(Service.start(folder / "output", settings, environment or {}))
+        running.append(Service.start(folder / "output", settings, environment or {}, port))
         return running[-1]
 
     yield start

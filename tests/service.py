@@ -28,9 +28,15 @@ class Service:
     output: Path
 
     @classmethod
-    def start(cls, output: Path, settings: Mapping[str, object], environment: Mapping[str, str]) -> Service:
+    def start(
+        cls,
+        output: Path,
+        settings: Mapping[str, object],
+        environment: Mapping[str, str],
+        port: int | None = None,
+    ) -> Service:
         """A service that is ready, with `settings` and further `environment` variables."""
-        port = free_port()
+        port = port or free_port()
         variables = {f"SCENARIOS_{name.upper()}": str(value) for name, value in settings.items()}
         with output.open("wb") as file:
             process = subprocess.Popen(

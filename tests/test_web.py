@@ -426,7 +426,7 @@ def test_a_scenario_page_holds_the_whole_scenario(client: httpx.Client, assistan
         page = HtmlPage(response.text)
         assert page.one("title").text == f"{scenario.title} · Django scenario assistant"
         assert page.one("h1").text == scenario.title
-        assert [part.text for part in page.all("h3")][:4] == ["Answer", "Watch out", "Check it", "Sources"]
+        assert [part.text for part in page.all("h2")][:4] == ["Answer", "Watch out", "Check it", "Sources"]
         for part in (scenario.problem, scenario.short_answer, *scenario.body):
             assert part.html.strip() in response.text
         assert {source.url for source in scenario.sources} <= set(page.links())
