@@ -57,10 +57,18 @@ def _align_by_class(state: StateCore) -> None:
             token.attrSet("class", str(style).replace("text-align:", "align-"))
 
 
+def _number_steps(state: StateCore) -> None:
+    """The items of an ordered list tell their number, so that a page can give its steps addresses."""
+    for token in state.tokens:
+        if token.type == "list_item_open" and token.level == 1 and token.info:
+            token.attrSet("data-step", token.info)
+
+
 _markdown = MarkdownIt("commonmark", {"html": False}, renderer_cls=Renderer).enable(
     ["table", "strikethrough"]
 )
 _markdown.core.ruler.push("align_by_class", _align_by_class)
+_markdown.core.ruler.push("number_steps", _number_steps)
 
 
 def to_html(markdown: str) -> str:
