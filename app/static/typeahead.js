@@ -41,6 +41,7 @@ export class Typeahead {
   close() {
     clearTimeout(this.pause);
     this.asking?.abort();
+    if (!this.isOpen) return;
     this.list.hidden = true;
     this.list.replaceChildren();
     this.area.removeAttribute("aria-activedescendant");
