@@ -17,7 +17,7 @@ FROM python:3.13-slim-trixie AS serve
 WORKDIR /srv/assistant
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
-RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --quiet --editable .
+RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --quiet --editable ".[slack]"
 COPY --from=build /srv/assistant/index index
 RUN mkdir data && chown 10001:10001 data
 VOLUME /srv/assistant/data

@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     """Every setting with its default; README's table is checked against the descriptions."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
     )
 
     content_dir: Path = Field(PROJECT / "content", description="Folder of the corpus.")
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
         PROJECT / "index", description="Folder that builds are written to and served from."
     )
     model: str = Field(
-        "all-MiniLM-L6-v2",
+        "all-mpnet-base-v2",
         min_length=1,
         description="sentence-transformers model that a build embeds with: a packaged name, a folder or a hub id.",
     )
@@ -61,7 +61,32 @@ class Settings(BaseSettings):
         le=36_500,
         description="Days for which the journal keeps the text of questions and comments; 0 keeps none.",
     )
+    slack_signing_secret: SecretStr | None = Field(
+        None,
+        validation_alias="SLACK_SIGNING_SECRET",
+        description="Slack app's secret that its requests are signed with; with the bot token it opens /slack/events.",
+    )
+    slack_bot_token: SecretStr | None = Field(
+        None, validation_alias="SLACK_BOT_TOKEN", description="Slack app's token for answering (xoxb-)."
+    )
+    slack_app_token: SecretStr | None = Field(
+        None,
+        validation_alias="SLACK_APP_TOKEN",
+        description="Slack app's token for `scenarios slack socket` (xapp-).",
+    )
+    slack_api_url: AnyHttpUrl = Field(
+        AnyHttpUrl("https://slack.com/api/"),
+        validation_alias="SLACK_API_URL",
+        description="Address of Slack's Web API.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Level of the log.")
+
+    @field_validator("slack_signing_secret", "slack_bot_token", "slack_app_token")
+    @classmethod
+    def _is_set(cls, secret: SecretStr | None) -> SecretStr | None:
+        """An empty variable is an unset one."""
+        bare = secret.get_secret_value().strip() if secret else ""
+        return SecretStr(bare) if bare else None
 
     @field_validator("database_url")
     @classmethod
@@ -77,7 +102,7 @@ class Settings(BaseSettings):
     @classmethod
     def from_environment(cls) -> Settings:
         """The settings of this process; SettingsInvalid names each unknown or unusable variable."""
-        known = {PREFIX + name.upper() for name in cls.model_fields}
+        known = {cls.variable(name) for name in cls.model_fields}
         unknown = [
             name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
         ]
@@ -90,9 +115,16 @@ class Settings(BaseSettings):
             raise SettingsInvalid(f"{details}; correct or unset it") from None
 
     @classmethod
+    def variable(cls, name: str) -> str:
+        """The environment variable of the setting `name`."""
+        alias = cls.model_fields[name].validation_alias
+        return alias if isinstance(alias, str) else PREFIX + name.upper()
+
+    @classmethod
     def _explain(cls, detail: ErrorDetails) -> str:
         """The variable with its value, unless that is a secret, and what is wrong with it."""
-        name = str(detail["loc"][0])
+        place = str(detail["loc"][0])
+        name = next(name for name in cls.model_fields if place in {name, cls.variable(name)})
         secret = SecretStr in get_args(cls.model_fields[name].annotation)
         shown = "" if secret else f"={detail['input']!r}"
-        return f"{PREFIX}{name.upper()}{shown}: {detail['msg']}"
+        return f"{cls.variable(name)}{shown}: {detail['msg']}"

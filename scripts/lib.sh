@@ -44,7 +44,7 @@ install_extras() {
     .venv/bin/pip install --quiet --editable ".[$extras]"
     # What the larger set holds, the smaller one does.
     printf '%s\n' "$wanted" >.venv/installed
-    if [ "$extras" = build,dev ]; then printf '%s\n' "build ${wanted#* }" >>.venv/installed; fi
+    if [ "$extras" = build,dev ]; then printf '%s\n' "build ${wanted#* }" "build,slack ${wanted#* }" >>.venv/installed; fi
 }
 
 # system_packages: what the tests need beyond Python. Installed if this is root, else named.

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from app import api, health
 from app.cli import cli
-from app.settings import PREFIX, PROJECT, Settings
+from app.settings import PROJECT, Settings
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
@@ -27,7 +27,7 @@ def test_readme_has_every_setting_with_its_default(name: str) -> None:
     default = Settings.model_fields[name].default
     assert default is not PydanticUndefined
     shown = "none" if default is None else f"`{default.name if isinstance(default, Path) else default}`"
-    assert f"| `{PREFIX}{name.upper()}` | {shown} |" in README
+    assert f"| `{Settings.variable(name)}` | {shown} |" in README
 
 
 def test_readme_has_every_script_and_no_other() -> None:
