@@ -18,6 +18,8 @@ import uvicorn
 from app.assistant import MAX_HISTORY, Assistant
 from app.main import create_app
 from app.settings import Settings
+from app.static_files import static_url
+from app.turns import MAX_KEPT_TURNS
 from app.wording import confidence_in_words
 from tests.conftest import Serve, Start
 from tests.html_page import HtmlPage
@@ -245,6 +247,75 @@ def test_a_conversation_goes_on_after_a_question_that_redaction_made_longer(clie
     (earlier,) = history_of(asked(client, longest))
     assert earlier.endswith(" password=[redacted]")
     assert history_of(asked(client, XML, earlier)) == [earlier[:4000], XML]
+
+
+# --- choosing, feedback, keeping
+
+
+@pytest.fixture(scope="module")
+def kept(client: httpx.Client) -> str:
+    """What the browser keeps of a turn."""
+    return json.dumps(turn_of(asked(client, XML)))
+
+
+def test_a_choice_leads_to_the_scenario(client: httpx.Client, kept: str, assistant: Assistant) -> None:
+    data = {"answer_id": json.loads(kept)["answer_id"], "scenario_id": "7"}
+    response = client.post("/choice", data=data)
+    assert (response.status_code, response.headers["location"]) == (303, assistant.scenario(7).path)
+    assert client.post("/choice", data=data | {"scenario_id": "999999"}).status_code == 404
+    for wrong in ({"scenario_id": "x"}, {"answer_id": "x"}, {"answer_id": ""}):
+        assert client.post("/choice", data=data | wrong).status_code == 422
+
+
+def test_a_choice_takes_the_place_of_the_answer(client: httpx.Client, kept: str) -> None:
+    page = HtmlPage(client.post("/answer/choice", data={"turn": kept, "scenario_id": "7"}).text)
+    assert page.one("div", "scenario").attributes["data-scenario"] == "7"
+    assert page.one("p", "confidence").text == "You chose this"
+    assert offered(page)[0] == 2
+    assert turn_of(page)["answer_id"] == json.loads(kept)["answer_id"]
+
+
+def test_feedback_is_thanked_for(client: httpx.Client, kept: str) -> None:
+    data = {"answer_id": json.loads(kept)["answer_id"], "helpful": "no", "comment": "x" * 5000}
+    response = client.post("/feedback", data=data)
+    assert (response.status_code, HtmlPage(response.text).one("h1").text) == (200, "Thank you")
+    assert client.post("/feedback", data=data | {"answer_id": "0" * 32}).status_code == 200
+    for wrong in ({"helpful": "perhaps"}, {"helpful": ""}, {"answer_id": "' or 1=1 --"}):
+        assert client.post("/feedback", data=data | wrong).status_code == 422
+
+
+def test_a_kept_conversation_is_shown_again_as_it_was(client: httpx.Client, kept: str) -> None:
+    response = client.post("/conversation", data={"turn": [kept, kept]})
+    turns = HtmlPage(response.text).all("article", "turn")
+    assert [json.loads(turn.attributes["data-turn"]) for turn in turns] == [json.loads(kept)] * 2
+    markdown = client.post("/conversation.md", data={"turn": kept})
+    assert markdown.headers["content-type"] == "text/plain; charset=utf-8"
+    assert markdown.text.startswith(f"> {XML}\n")
+
+
+@pytest.mark.parametrize("turn", ["", "<b>", "{}", '{"answer_id": "<script>"}'])
+@pytest.mark.parametrize("path", ["/conversation", "/conversation.md", "/answer/choice"])
+def test_what_was_not_kept_from_here_is_refused(client: httpx.Client, path: str, turn: str) -> None:
+    response = client.post(path, data={"turn": turn, "scenario_id": "7"})
+    assert response.status_code == 422
+    assert "<script>" not in response.text.replace('<script src="/static', "")
+
+
+def test_only_the_last_turns_are_shown_again(client: httpx.Client, kept: str) -> None:
+    small = json.dumps(json.loads(kept) | {"verdict": "no_answer", "results": []})
+    response = client.post("/conversation", data={"turn": [small] * (MAX_KEPT_TURNS + 5)})
+    assert len(HtmlPage(response.text).all("article", "turn")) == MAX_KEPT_TURNS
+
+
+def test_suggestions_while_typing_come_as_json(client: httpx.Client) -> None:
+    offers = client.post("/suggest", data={"q": "n+1 qu"}).json()
+    assert offers[0] == {
+        "text": "N+1 Query Problems",
+        "category": "Performance and Scalability",
+        "is_title": True,
+    }
+    assert client.post("/suggest", data={"q": ""}).json() == client.post("/suggest").json() == []
+    assert client.post("/suggest", data={"q": "x" * 201}).status_code == 422
 
 
 # --- what is typed stays text
@@ -489,6 +560,13 @@ def test_a_page_can_be_asked_for_without_its_body(client: httpx.Client, assistan
 # --- files and logs
 
 
+def test_pages_and_scripts_are_compressed(client: httpx.Client) -> None:
+    for path in ("/", "/scenarios/7", static_url("chat.js"), static_url("style.css")):
+        response = client.get(path, follow_redirects=True)
+        assert (path, response.headers.get("content-encoding")) == (path, "gzip")
+        assert "accept-encoding" in response.headers["vary"].lower()
+
+
 def test_static_files_are_served_at_addresses_that_change_with_them(client: httpx.Client) -> None:
     page = HtmlPage(client.get("/").text)
     addresses = {element.attributes["href"] for element in page.all("link")}
@@ -526,6 +604,9 @@ def test_no_question_ends_in_the_log(start: Start) -> None:
     with httpx.Client(base_url=service.address, timeout=30) as client:
         asked(client, question, earlier)
         asked(client, question, earlier, path="/answer")
+        client.post("/suggest", data={"q": question})
+        client.post("/feedback", data={"answer_id": "0" * 32, "helpful": "no", "comment": question})
+        client.post("/conversation", data={"turn": question})
         asked(client, question + TOO_LONG, earlier, status=422)
         client.post("/", content=b"question=" + question.encode() * 10_000, headers=FORM)
         assert client.post("/api/v1/ask", json={"question": question, "history": [earlier]}).is_success
