@@ -357,6 +357,8 @@ def test_every_page_fits_a_narrow_phone(open_page: OpenPage, server: str) -> Non
     assert_fits(page)
     ask(page, XML + " " + "x" * 500)
     ask(page, NOTHING)
+    pasted = ask(page, "\n".join(['  File "/srv/shop/views.py", line 3, in the_view_of_all_orders'] * 20))
+    pasted.get_by_text("Pasted, 20 lines").click()
     box(page).press_sequentially("test")
     expect(page.get_by_role("option").first).to_be_visible()
     assert_fits(page)
@@ -367,8 +369,12 @@ def test_every_page_fits_a_narrow_phone(open_page: OpenPage, server: str) -> Non
 
 
 def assert_fits(page: Page) -> None:
+    """Nothing sticks out to the right, and nothing is lost to the left."""
     width = page.evaluate("document.documentElement.scrollWidth")
-    assert (page.url, width <= NARROW["width"]) == (page.url, True)
+    left = page.evaluate(
+        "Math.min(...[...document.querySelectorAll('main *:not(.visually-hidden)')].map(e => e.getBoundingClientRect().left))"
+    )
+    assert (page.url, width <= NARROW["width"], left >= 0) == (page.url, True, True)
 
 
 @pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
