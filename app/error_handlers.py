@@ -1,4 +1,4 @@
-"""Exceptions to responses: RFC 9457 problem+json under `/api/`, a page elsewhere."""
+"""Exceptions to responses: RFC 9457 problem+json for programs, a page for people."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from app.security import HEADERS
 from app.templating import page
 
 log = logging.getLogger(__name__)
+
+# What only programs ask for.
+FOR_PROGRAMS = ("/api/", "/health/")
 
 # What a person or a program can do about a status that carries no words of ours.
 REMEDIES = {
@@ -52,7 +55,7 @@ def _respond(
     headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    if request.url.path.startswith("/api/"):
+    if request.url.path.startswith(FOR_PROGRAMS):
         return problem(status, title, detail, headers=headers, **more)
     return page(request, "error.html", {"status": status, "title": title, "detail": detail}, status, headers)
 

@@ -97,8 +97,10 @@ KeptTurns = Annotated[list[str], Form(min_length=1)]
 
 @router.head("/")
 @router.get("/")
-def chat(chat: ChatDep) -> Response:
-    return chat.page()
+def chat(chat: ChatDep, about: int = 0) -> Response:
+    """The page; `about` is the id of a scenario that a question is to be asked about."""
+    scenario = chat.assistant.scenarios.get(about)
+    return chat.page(question=scenario.title) if scenario else chat.page()
 
 
 @router.post("/")
