@@ -7,6 +7,8 @@ import { kept, question } from "./turn.js";
 const KEY = "conversation";
 // As many as the service shows again: MAX_KEPT_TURNS in app/turns.py.
 const MAX_KEPT = 30;
+// All of them travel in one request, within the limit for bodies of requests.
+const MAX_KEPT_BYTES = 150_000;
 // As many earlier questions as one may bring: MAX_HISTORY in app/assistant.py.
 const MAX_HISTORY = 10;
 
@@ -47,7 +49,7 @@ export class Conversation {
       this.element.prepend(...turns);
       this.#keep();
     } catch (failure) {
-      if (!failure.mayPass) write([]); // written by another version, or damaged
+      if (failure.status === 422) write([]); // written by another version, or damaged
       throw failure;
     }
   }
@@ -64,16 +66,25 @@ export class Conversation {
     this.#keep();
   }
 
-  /** All of it as Markdown. Rejects with a Failure. */
+  /** Its newest turns, in the form in which they are kept. */
+  get #newest() {
+    const texts = this.#replied.map(kept).slice(-MAX_KEPT);
+    while (texts.length > 1 && encodedBytes(texts) > MAX_KEPT_BYTES) texts.shift();
+    return texts;
+  }
+
+  /** It as Markdown. Rejects with a Failure. */
   async markdown() {
-    const response = await post("/conversation.md", this.#replied.map((turn) => ["turn", kept(turn)]));
+    const response = await post("/conversation.md", this.#newest.map((text) => ["turn", text]));
     return response.text();
   }
 
   #keep() {
-    write(this.#replied.map(kept).slice(-MAX_KEPT));
+    write(this.#newest);
   }
 }
+
+const encodedBytes = (texts) => encodeURIComponent(texts.join("")).length;
 
 function read() {
   try {

@@ -5,11 +5,16 @@ const TIMEOUT_MILLISECONDS = 20_000;
 // Browsers with Trusted Types let nothing else make HTML of text: see the policy in app/security.py.
 const policy = globalThis.trustedTypes?.createPolicy("from-the-service", { createHTML: (html) => html });
 
-/** Why nothing came, in words for people. `mayPass` tells whether the same may succeed later. */
+/** Why nothing came, in words for people. `status` is that of the response, undefined if there was none. */
 export class Failure extends Error {
-  constructor(message, mayPass) {
+  constructor(message, status) {
     super(message);
-    this.mayPass = mayPass;
+    this.status = status;
+  }
+
+  /** Whether the same may succeed later. */
+  get mayPass() {
+    return this.status === undefined || this.status === 429 || this.status >= 500;
   }
 }
 
@@ -17,7 +22,7 @@ export class Failure extends Error {
 export async function post(path, fields, signal = AbortSignal.timeout(TIMEOUT_MILLISECONDS)) {
   const body = new URLSearchParams(fields);
   const response = await fetch(path, { method: "POST", body, signal }).catch((error) => {
-    throw new Failure(unreachable(error), true);
+    throw new Failure(unreachable(error));
   });
   if (!response.ok) throw await refusal(response);
   return response;
@@ -31,7 +36,7 @@ export async function fetchTurns(path, fields) {
 
 async function parsed(response) {
   const html = await response.text().catch((error) => {
-    throw new Failure(unreachable(error), true);
+    throw new Failure(unreachable(error));
   });
   return new DOMParser().parseFromString(policy?.createHTML(html) ?? html, "text/html");
 }
@@ -45,6 +50,6 @@ async function refusal(response) {
   const told = (await parsed(response)).querySelector(".detail")?.textContent.trim();
   const seconds = Number(response.headers.get("Retry-After"));
   const when = seconds > 0 ? ` Try again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.` : "";
-  const mayPass = response.status === 429 || response.status >= 500;
-  return new Failure(`${told ?? `The service answered with status ${response.status}.`}${when}`, mayPass);
+  const words = told ?? `The service answered with status ${response.status}.`;
+  return new Failure(words + when, response.status);
 }

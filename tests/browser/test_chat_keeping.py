@@ -65,6 +65,16 @@ def test_a_conversation_survives_a_reload(page: Page) -> None:
     expect(turns).to_have_count(4)
 
 
+def test_of_a_conversation_too_long_to_be_sent_at_once_the_newest_part_is_kept(page: Page) -> None:
+    for number in range(10):
+        ask(page, f"{number} " + "\N{CYRILLIC SMALL LETTER DE}" * 3990)
+    page.reload()
+    turns = page.locator(".turn[data-turn]")
+    expect(turns.first).to_be_visible()
+    assert 3 < turns.count() < 10
+    assert questions(page)[-1].startswith("9 ")
+
+
 def test_the_empty_page_does_not_flash_up_before_a_kept_conversation(page: Page) -> None:
     ask(page, XML)
     page.route("**/conversation", lambda route: None)  # never answered
