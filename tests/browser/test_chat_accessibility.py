@@ -44,6 +44,6 @@ def test_no_violation_on_any_state_of_the_chat(open_page: OpenPage, server: str,
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_violation_on_the_other_pages(open_page: OpenPage, server: str, scheme: str) -> None:
     page = open_page(server + "/", color_scheme=scheme)
-    for path in ("/scenarios", "/scenarios/7", "/nowhere", "/scenarios/999999"):
+    for path in ("/scenarios", "/scenarios/7", "/about", "/nowhere", "/scenarios/999999"):
         page.goto(server + path)
         assert (path, violations(page)) == (path, [])
