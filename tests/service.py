@@ -7,12 +7,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from app.settings import PROJECT
 
@@ -68,6 +72,20 @@ class Service:
                 time.sleep(0.05)
         self.stop()
         pytest.fail(f"the service was not ready within {START_SECONDS} s: {self.output.read_text()}")
+
+
+@contextmanager
+def running(app: Any) -> Iterator[str]:
+    """The address of `app`, served from a thread of this process."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=10)
 
 
 def free_port() -> int:

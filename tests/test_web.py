@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
-import uvicorn
 
 from app.assistant import MAX_HISTORY, Assistant
 from app.main import create_app
@@ -23,6 +19,7 @@ from app.turns import MAX_KEPT_TURNS
 from app.wording import confidence_in_words
 from tests.conftest import Serve, Start
 from tests.html_page import HtmlPage
+from tests.service import running
 
 XML = "a bank calls us asking for text/xml and gets 406, json must stay the default"
 FOLLOW_UP = "and how do I test that?"
@@ -447,19 +444,6 @@ def test_even_a_failure_inside_is_secured_and_tells_nothing(settings: Settings) 
     assert problem.json()["status"] == 500
 
 
-@contextmanager
-def running(app: Any) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
-        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(timeout=10)
-
-
 def test_no_page_needs_what_the_policy_forbids(client: httpx.Client, assistant: Assistant) -> None:
     paths = ["/", "/scenarios", "/nowhere", *(scenario.path for scenario in assistant.scenarios.values())]
     for path in paths:
@@ -473,80 +457,7 @@ def test_no_page_needs_what_the_policy_forbids(client: httpx.Client, assistant: 
         assert all(address.startswith("/static/") for address in loaded), loaded
 
 
-# --- scenarios
-
-
-def test_the_table_of_contents_lists_every_scenario_by_category(
-    client: httpx.Client, assistant: Assistant
-) -> None:
-    page = HtmlPage(client.get("/scenarios").text)
-    scenarios = list(assistant.scenarios.values())
-    assert [heading.text for heading in page.all("h2")] == list(
-        dict.fromkeys(scenario.category.title for scenario in scenarios)
-    )
-    links = [element for element in page.all("a") if element.attributes["href"].startswith("/scenarios/")]
-    assert [(link.attributes["href"], link.text) for link in links] == [
-        (scenario.path, scenario.title) for scenario in scenarios
-    ]
-
-
-def test_a_scenario_page_holds_the_whole_scenario(client: httpx.Client, assistant: Assistant) -> None:
-    for scenario in assistant.scenarios.values():
-        response = client.get(scenario.path)
-        assert response.status_code == 200
-        page = HtmlPage(response.text)
-        assert page.one("title").text == f"{scenario.title} · Django scenario assistant"
-        assert page.one("h1").text == scenario.title
-        assert [part.text for part in page.all("h2")][:4] == ["Answer", "Watch out", "Check it", "Sources"]
-        for part in (scenario.problem, scenario.short_answer, *scenario.body):
-            # On a page of its own, each step has an address.
-            assert part.html.strip().replace('<li data-step="', '<li id="step-') in response.text
-        assert {source.url for source in scenario.sources} <= set(page.links())
-        assert {assistant.scenarios[number].path for number in scenario.related} <= set(page.links())
-
-
-def test_a_scenario_describes_itself_in_plain_words(client: httpx.Client, assistant: Assistant) -> None:
-    for scenario in assistant.scenarios.values():
-        page = HtmlPage(client.get(scenario.path).text)
-        (description,) = (
-            element.attributes["content"]
-            for element in page.all("meta")
-            if element.attributes.get("name") == "description"
-        )
-        assert 20 < len(description) <= 160
-        assert not re.search(r"[`\n]|\*\*|</?(code|p|em)>", description), description
-
-
-def test_another_slug_or_none_is_redirected_for_good(client: httpx.Client, assistant: Assistant) -> None:
-    for number, scenario in assistant.scenarios.items():
-        for key in (f"{number}", f"{number}-", f"{number}-old-title", f"00{number}-{scenario.slug}"):
-            response = client.get(f"/scenarios/{key}")
-            assert (key, response.status_code, response.headers["location"]) == (key, 308, scenario.path)
-
-
-@pytest.mark.parametrize(
-    "key",
-    ["999999", "0", "-1", "1.5", "two", "²", "99999999999999999999", "%00", "%2e%2e%2fmain.py", "a" * 3000,
-     "1%2F2", "%E6%97%A5%E6%9C%AC", "{id}", "2/x"],
-)  # fmt: skip
-def test_what_names_no_scenario_gets_a_friendly_page(client: httpx.Client, key: str) -> None:
-    response = client.get(f"/scenarios/{key}")
-    assert response.status_code == 404
-    page = HtmlPage(response.text)
-    assert page.one("h1").text in {"Scenario not found", "Not Found"}
-    assert "/scenarios" in page.links()
-    assert len(response.text) < 3000
-
-
-def test_links_inside_answers_lead_somewhere(client: httpx.Client, assistant: Assistant) -> None:
-    pages = [HtmlPage(client.get(scenario.path).text) for scenario in assistant.scenarios.values()]
-    inner = {link for page in pages for link in page.links() if re.fullmatch(r"/scenarios/\d+", link)}
-    assert inner
-    for link in inner:
-        response = client.get(link, follow_redirects=True)
-        written = int(link.rpartition("/")[2]) in assistant.scenarios
-        assert (link, response.status_code) == (link, 200 if written else 404)
-    assert {link for page in pages for link in page.links() if not re.match(r"https?://|/|#", link)} == set()
+# --- files and logs
 
 
 def test_a_page_can_be_asked_for_without_its_body(client: httpx.Client, assistant: Assistant) -> None:
@@ -556,9 +467,6 @@ def test_a_page_can_be_asked_for_without_its_body(client: httpx.Client, assistan
         assert (head.status_code, head.content) == (200, b"")
         # The examples of the chat page differ from visit to visit.
         assert path == "/" or head.headers["content-length"] == get.headers["content-length"]
-
-
-# --- files and logs
 
 
 def test_pages_and_scripts_are_compressed(client: httpx.Client) -> None:

@@ -9,19 +9,21 @@ const words = (text) => text.toLowerCase().match(WORD) ?? [];
 const sections = [...document.querySelectorAll(".contents")].map((element) => {
   const category = element.querySelector("h2").textContent;
   const rows = [...element.querySelectorAll("li")];
-  return { element, rows: rows.map((row) => ({ element: row, words: words(`${row.textContent} ${category}`) })) };
+  const entry = document.querySelector(`.jump a[href="#${element.getAttribute("aria-labelledby")}"]`).parentElement;
+  return { element, entry, rows: rows.map((row) => ({ element: row, words: words(`${row.textContent} ${category}`) })) };
 });
 const total = sections.flatMap((section) => section.rows).length;
 
 function filter() {
   const typed = words(input.value);
   let left = 0;
-  for (const { element, rows } of sections) {
+  for (const { element, entry, rows } of sections) {
     for (const row of rows) {
       row.element.hidden = !typed.every((start) => row.words.some((word) => word.startsWith(start)));
     }
     const here = rows.filter((row) => !row.element.hidden).length;
-    element.hidden = !here;
+    element.hidden = entry.hidden = !here;
+    entry.querySelector(".count").textContent = here;
     left += here;
   }
   show(left, input.value.trim());
@@ -30,8 +32,9 @@ function filter() {
 function show(left, text) {
   found.textContent = text && `${left} of ${total}`;
   nothing.hidden = left > 0;
-  nothing.querySelector("button").value = text;
-  nothing.querySelector("button span").textContent = text;
+  const button = nothing.querySelector("button");
+  button.value = text;
+  button.textContent = `Ask “${text}”`;
   history.replaceState(null, "", text ? `?q=${encodeURIComponent(text)}` : location.pathname + location.hash);
 }
 

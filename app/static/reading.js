@@ -1,5 +1,7 @@
-// What every page to read has.
+// What a scenario's page has beyond its text.
 
 import { addCopyButtons } from "./copy_code.js";
+import { followReader } from "./outline.js";
 
 addCopyButtons(document);
+followReader();
