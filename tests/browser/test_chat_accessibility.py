@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.browser.accessibility import violations
 from tests.browser.chat import NOTHING, XML, ask, box
 from tests.browser.conftest import OpenPage
-
-
-def violations(page: Page) -> list[tuple[str, str]]:
-    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
-    return [(rule["id"], node["html"]) for rule in found for node in rule["nodes"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -39,11 +32,3 @@ def test_no_violation_on_any_state_of_the_chat(open_page: OpenPage, server: str,
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     assert violations(page) == []
     page.context.set_offline(False)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_violation_on_the_other_pages(open_page: OpenPage, server: str, scheme: str) -> None:
-    page = open_page(server + "/", color_scheme=scheme)
-    for path in ("/scenarios", "/scenarios/7", "/about", "/nowhere", "/scenarios/999999"):
-        page.goto(server + path)
-        assert (path, violations(page)) == (path, [])
