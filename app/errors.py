@@ -7,11 +7,15 @@ AssistantError                 500
 │   ├── IndexDamaged                 a file is missing or is not what the manifest says
 │   └── IndexOutOfDate               built by another version of this program
 ├── ModelUnusable              500   the embedding model is missing or not the one expected
+├── QuestionsUnusable          500   a file of labelled questions is not of its format
 ├── DatabaseUnavailable        503   what is stored cannot be reached now
 ├── ScenarioNotFound           404
 ├── CategoryNotFound           422
 ├── QuestionRejected           422   blank, too long, or too much history
-└── TurnRejected               422   what a browser says it kept is no turn of a conversation
+├── TurnRejected               422   what a browser says it kept is no turn of a conversation
+├── SlackButtonUnknown         422   a button of a message that this program did not write
+├── SlackUnavailable           503   Slack does not take a message now; it can be sent again
+└── SlackRefused               502   Slack takes no such message, now or later
 """
 
 from __future__ import annotations
@@ -53,6 +57,10 @@ class ModelUnusable(AssistantError):
     title = "Embedding model unusable"
 
 
+class QuestionsUnusable(AssistantError):
+    title = "Labelled questions unusable"
+
+
 class DatabaseUnavailable(AssistantError):
     status = 503
     title = "Database unavailable"
@@ -76,3 +84,24 @@ class QuestionRejected(AssistantError):
 class TurnRejected(AssistantError):
     status = 422
     title = "Conversation not readable"
+
+
+class SlackButtonUnknown(AssistantError):
+    status = 422
+    title = "Button unknown"
+
+
+class SlackUnavailable(AssistantError):
+    """`retry_after` is the number of seconds that Slack asks to wait."""
+
+    status = 503
+    title = "Slack unavailable"
+
+    def __init__(self, message: str, retry_after: float = 0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SlackRefused(AssistantError):
+    status = 502
+    title = "Slack refused"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 from app.assistant import Answer
 from app.journal_writer import Change, Counters, JournalWriter, Store
 from app.redaction import redact
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.database import Database
 
 ANSWER_ID = re.compile(r"[0-9a-f]{32}")
 MAX_COMMENT_CHARS = 1000
@@ -28,6 +32,8 @@ class Journal:
         self._settings = settings
         self._fingerprint = fingerprint
         self._writer = JournalWriter(self._open_store)
+        self._database: Database | None = None
+        self._opening = Lock()
 
     def start(self) -> None:
         self._writer.start()
@@ -37,9 +43,18 @@ class Journal:
         self._writer.close()
 
     def record_answer(
-        self, answer: Answer, *, surface: str, category: str | None = None, follow_up: bool = False
+        self,
+        answer: Answer,
+        *,
+        surface: str,
+        category: str | None = None,
+        follow_up: bool = False,
+        workspace: str | None = None,
     ) -> None:
-        """`category` is what the search was narrowed down to; a follow-up came with earlier messages."""
+        """`category` is what the search was narrowed down to; a follow-up came with earlier messages.
+
+        `workspace` is the one in Slack.
+        """
         candidates = [
             {
                 "scenario_id": candidate.scenario_id,
@@ -59,6 +74,7 @@ class Journal:
             "candidates": candidates,
             "took_ms": answer.took_ms,
             "fingerprint": self._fingerprint,
+            "workspace": workspace,
         }
         self._writer.put(Change(answer.answer_id, values, is_new=True))
 
@@ -83,6 +99,15 @@ class Journal:
         return self._writer.counters
 
     @property
+    def database(self) -> Database:
+        """Where all of it is kept, for what else has tables there."""
+        from app.database import Database
+
+        with self._opening:
+            self._database = self._database or Database.from_settings(self._settings)
+            return self._database
+
+    @property
     def is_failing(self) -> bool:
         """Whether the database cannot be written to at the moment."""
         return self._writer.is_failing
@@ -99,8 +124,7 @@ class Journal:
 
     def _open_store(self) -> Store:
         # SQLAlchemy takes a while to import, and the first answer should not wait for it.
-        from app.database import Database
         from app.journal_store import JournalStore
 
         retention = timedelta(days=self._settings.question_retention_days)
-        return JournalStore(Database.from_settings(self._settings), retention)
+        return JournalStore(self.database, retention)

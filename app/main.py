@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
@@ -34,7 +34,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.journal = journal = Journal(settings, assistant.manifest.fingerprint)
         app.state.typeahead = Typeahead(assistant.scenarios.values())
         journal.start()
-        yield
+        async with AsyncExitStack() as stack:
+            if settings.has_slack_webhook:
+                app.state.slack = await stack.enter_async_context(slack.running(settings, assistant, journal))
+            yield
         journal.close()
 
     # The interactive documentation of FastAPI loads scripts from a CDN, which the policy of the pages forbids.
@@ -51,6 +54,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(web.router, include_in_schema=False)
     app.include_router(pages.router, include_in_schema=False)
+    if settings.has_slack_webhook:
+        # What is not used is not imported.
+        from app import slack
+
+        app.include_router(slack.router, include_in_schema=False)
     app.mount("/static", VersionedFiles(), name="static")
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)

@@ -99,6 +99,10 @@ class Settings(BaseSettings):
             )
         return url
 
+    @property
+    def has_slack_webhook(self) -> bool:
+        return bool(self.slack_signing_secret and self.slack_bot_token)
+
     @classmethod
     def from_environment(cls) -> Settings:
         """The settings of this process; SettingsInvalid names each unknown or unusable variable."""

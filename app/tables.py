@@ -60,4 +60,35 @@ answers = Table(
     Column("feedback_at", UtcDateTime, index=True),
     Column("chosen_scenario_id", Integer),
     Column("chosen_at", UtcDateTime),
+    # Of questions from Slack: the workspace, so that its data can be deleted when it leaves.
+    Column("workspace", String(32)),
+)
+
+# What Slack delivered, by a key that all deliveries of the same thing share. The row outlives the request for a
+# while, so that a late delivery finds it. `owner` is the process that answers, as long as its lease lasts.
+slack_inbox = Table(
+    "slack_inbox",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("workspace", String(32), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False, index=True),
+    # Null once it is answered: the text is needed no longer.
+    Column("request", JSON(none_as_null=True)),
+    Column("attempts", Integer, nullable=False),
+    Column("owner", String(32)),
+    # Null once it is answered.
+    Column("lease_until", UtcDateTime, index=True),
+)
+
+# The questions of a thread in Slack, without secrets, for a day: what follow-ups are read after.
+slack_questions = Table(
+    "slack_questions",
+    metadata,
+    Column("workspace", String(32), primary_key=True),
+    Column("channel", String(32), primary_key=True),
+    Column("thread", String(32), primary_key=True),
+    Column("message", String(32), primary_key=True),
+    Column("person", String(32), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False, index=True),
 )

@@ -1,0 +1,253 @@
+"""An Answer as a message of Block Kit, within Slack's limits, and what its buttons carry.
+
+https://docs.slack.dev/reference/block-kit/blocks
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from app.assistant import NO_ANSWER, SUGGESTIONS, Answer, Verdict
+from app.errors import SlackButtonUnknown
+from app.journal import ANSWER_ID
+from app.published import PublishedScenario
+from app.slack_markdown import Piece, link, pieces, plain
+from app.wording import confidence_in_words
+
+MAX_BLOCKS = 50
+MAX_BLOCK_CHARS = 3000
+MAX_BUTTON_CHARS = 75
+# Slack refuses whole messages somewhat above this.
+MAX_MESSAGE_CHARS = 12_000
+# What else a message needs beside the answer's own text: buttons, alternatives, related, the question when shared.
+RESERVED_CHARS, RESERVED_BLOCKS = 2_500, 12
+# With the rest it stays below the 2,000 characters of a button's value.
+MAX_KEPT_QUESTION_CHARS = 500
+MAX_NAME_CHARS = 80
+MAX_NOTIFICATION_CHARS = 300
+
+Block = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Message:
+    """`text` is what notifications show."""
+
+    text: str
+    blocks: list[Block]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a message shows of an answer. Its buttons carry it, so that it can be shown anew without a memory.
+
+    `scenario_ids` are best first, the one in full at the head; `question` is there if only the asker sees it.
+    """
+
+    answer_id: str
+    verdict: Verdict
+    scenario_ids: tuple[int, ...] = ()
+    confidence: float = 0.0
+    is_chosen: bool = False
+    question: str = ""
+    thanks: str = field(default="", compare=False)
+
+    @classmethod
+    def from_answer(cls, answer: Answer, *, is_private: bool = False) -> Self:
+        return cls(
+            answer.answer_id,
+            answer.verdict,
+            tuple(result.scenario.id for result in answer.results),
+            round(answer.confidence, 2),
+            question=_one_line(answer.question)[:MAX_KEPT_QUESTION_CHARS] if is_private else "",
+        )
+
+    @classmethod
+    def from_button(cls, value: str, known: Mapping[int, PublishedScenario]) -> Self:
+        """The reply that a button belongs to; SlackButtonUnknown if it is of another version of this program."""
+        try:
+            row = json.loads(value)
+            reply = cls(
+                row["a"],
+                Verdict(row["v"]),
+                tuple(number for number in map(int, row["s"]) if number in known),
+                float(row["c"]),
+                bool(row["x"]),
+                str(row["q"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise SlackButtonUnknown("what the button carries is not readable; ask again") from None
+        if not ANSWER_ID.fullmatch(reply.answer_id) or (reply.has_answer and not reply.scenario_ids):
+            raise SlackButtonUnknown("what the button shows is no longer there; ask again")
+        return reply
+
+    @property
+    def has_answer(self) -> bool:
+        return self.verdict is Verdict.ANSWER
+
+    @property
+    def others(self) -> tuple[int, ...]:
+        return self.scenario_ids[1:] if self.has_answer else self.scenario_ids
+
+    def value(self, **more: Any) -> str:
+        row = {
+            "a": self.answer_id,
+            "v": self.verdict.value,
+            "s": self.scenario_ids,
+            "c": self.confidence,
+            "x": self.is_chosen,
+            "q": self.question,
+        }
+        return json.dumps(row | more, ensure_ascii=False, separators=(",", ":"))
+
+    def with_choice(self, scenario_id: int) -> Self:
+        """The same with the scenario that the person chose at the head."""
+        others = tuple(number for number in self.scenario_ids if number != scenario_id)
+        return replace(
+            self, verdict=Verdict.ANSWER, scenario_ids=(scenario_id, *others), is_chosen=True, thanks=""
+        )
+
+
+class MessageWriter:
+    """Writes replies over the scenarios of one index; links begin with `address`, and without it there are none."""
+
+    def __init__(self, scenarios: Mapping[int, PublishedScenario], address: str) -> None:
+        self._scenarios = scenarios
+        self._address = address
+
+    def message(self, reply: Reply) -> Message:
+        if reply.has_answer:
+            return self._answer(reply)
+        if reply.verdict is Verdict.SUGGESTIONS:
+            blocks = [section(plain(SUGGESTIONS)), *self._choices(reply)]
+            return Message(plain(SUGGESTIONS), [*blocks, *self._closing(reply)])
+        return Message(plain(NO_ANSWER), [section(plain(NO_ANSWER)), *self._closing(reply)])
+
+    def shared(self, reply: Reply, name: str) -> Message:
+        """The answer for everybody, with the question and the name of the one who asked."""
+        message = self.message(replace(reply, question="", thanks=""))
+        asked = f"{plain(name[:MAX_NAME_CHARS])} asked: {plain(reply.question)}"
+        return Message(message.text, [context(asked), *message.blocks])
+
+    def rest(self, reply: Reply) -> list[Message]:
+        """The parts of the answer that the message has no room for; for services without an address."""
+        scenario = self._scenarios[reply.scenario_ids[0]]
+        waiting = self._sections(scenario)[self._fitting(scenario) :]
+        messages = []
+        while waiting:
+            fitting = _fitting(waiting, MAX_MESSAGE_CHARS - 500, MAX_BLOCKS)
+            messages.append(Message(plain(scenario.title), waiting[:fitting]))
+            waiting = waiting[fitting:]
+        return messages
+
+    def _answer(self, reply: Reply) -> Message:
+        scenario = self._scenarios[reply.scenario_ids[0]]
+        sections = self._sections(scenario)
+        fitting = self._fitting(scenario)
+        blocks = [self._heading(scenario, reply), *sections[:fitting]]
+        is_cut = fitting < len(sections)
+        if is_cut:
+            blocks.append(context("There is more: see “Full answer”."))
+        blocks += self._closing(reply, self._full_answer(reply, scenario, is_cut))
+        if reply.others:
+            blocks += [section("*Not this?*"), *self._choices(reply)]
+        if related := self._related(scenario):
+            blocks.append(context(f"Related: {related}"))
+        short = _one_line(scenario.short_answer.markdown)[:MAX_NOTIFICATION_CHARS]
+        return Message(plain(f"{scenario.title}: {short}"), blocks)
+
+    def _heading(self, scenario: PublishedScenario, reply: Reply) -> Block:
+        assurance = "Chosen among several" if reply.is_chosen else confidence_in_words(reply.confidence)
+        return section(f"*{self._link(scenario)}*\n{plain(f'{scenario.category.title} · {assurance}')}")
+
+    def _sections(self, scenario: PublishedScenario) -> list[Block]:
+        """The whole answer, the short one first, in as few sections as hold it."""
+        rows = pieces(scenario.short_answer.markdown, MAX_BLOCK_CHARS, self._address)
+        for part in scenario.body:
+            rows.append(Piece(f"*{plain(part.title)}*"))
+            rows += pieces(part.markdown, MAX_BLOCK_CHARS, self._address)
+        return [section(text) for text in _packed(rows)]
+
+    def _fitting(self, scenario: PublishedScenario) -> int:
+        sections = self._sections(scenario)
+        return _fitting(sections, MAX_MESSAGE_CHARS - RESERVED_CHARS, MAX_BLOCKS - RESERVED_BLOCKS)
+
+    def _full_answer(self, reply: Reply, scenario: PublishedScenario, is_cut: bool) -> list[Block]:
+        if self._address:
+            return [button("Full answer", "full_answer", reply.value(), url=self._address + scenario.path)]
+        return [button("Full answer", "rest", reply.value())] if is_cut else []
+
+    def _closing(self, reply: Reply, buttons: Sequence[Block] = ()) -> Iterator[Block]:
+        """The buttons, or thanks for what was pressed."""
+        shown = [*buttons]
+        if not reply.thanks and reply.has_answer:
+            shown.append(button("Helpful", "helpful", reply.value()))
+            shown.append(button("Not helpful", "not_helpful", reply.value()))
+        elif not reply.thanks:
+            shown.append(button("Tell the maintainers", "missing", reply.value()))
+        if reply.question and reply.has_answer:
+            shown.append(button("Share in the channel", "share", reply.value()))
+        if shown:
+            yield {"type": "actions", "elements": shown}
+        if reply.thanks:
+            yield context(plain(reply.thanks))
+
+    def _choices(self, reply: Reply) -> Iterator[Block]:
+        elements = [
+            button(self._scenarios[number].title, f"choose:{number}", reply.value(n=number))
+            for number in reply.others
+        ]
+        if elements:
+            yield {"type": "actions", "elements": elements}
+
+    def _related(self, scenario: PublishedScenario) -> str:
+        return " · ".join(self._link(self._scenarios[number]) for number in scenario.related)
+
+    def _link(self, scenario: PublishedScenario) -> str:
+        return link(scenario.title, self._address + scenario.path if self._address else "")
+
+
+def section(mrkdwn: str) -> Block:
+    # Verbatim: nothing in the text becomes a mention or a link by itself.
+    text = {"type": "mrkdwn", "text": mrkdwn, "verbatim": True}
+    return {"type": "section", "text": text, "expand": True}
+
+
+def context(mrkdwn: str) -> Block:
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": mrkdwn, "verbatim": True}]}
+
+
+def button(title: str, action: str, value: str, **more: str) -> Block:
+    shown = title if len(title) <= MAX_BUTTON_CHARS else f"{title[: MAX_BUTTON_CHARS - 1]}…"
+    text = {"type": "plain_text", "text": shown, "emoji": False}
+    return {"type": "button", "text": text, "action_id": action, "value": value, **more}
+
+
+def _packed(rows: Sequence[Piece]) -> Iterator[str]:
+    text = ""
+    for row in rows:
+        longer = f"{text}{row.glue}{row.text}" if text else row.text
+        if len(longer) > MAX_BLOCK_CHARS:
+            yield text
+            longer = row.text
+        text = longer
+    if text:
+        yield text
+
+
+def _fitting(sections: Sequence[Block], chars: int, blocks: int) -> int:
+    """How many of the sections fit."""
+    count = 0
+    for block in sections[:blocks]:
+        chars -= len(block["text"]["text"])
+        if chars < 0:
+            break
+        count += 1
+    return count
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
