@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from app import api, health
 from app.cli import cli
 from app.settings import PROJECT, Settings
+from scripts.screenshots import DEVICES, SCENES
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
@@ -57,6 +58,13 @@ def test_the_api_document_has_every_route_and_field() -> None:
             assert isinstance(route, APIRoute)
             if route.include_in_schema:
                 assert f"{min(route.methods)} {route.path}" in document
+
+
+def test_readme_shows_every_page_in_small_pictures() -> None:
+    pictures = {f"docs/images/{scene}-{device}.png" for scene in SCENES for device in DEVICES}
+    assert set(re.findall(r"\]\((docs/images/[^)]+)\)", README)) == pictures
+    assert {f"docs/images/{path.name}" for path in (PROJECT / "docs" / "images").iterdir()} == pictures
+    assert sum((PROJECT / name).stat().st_size for name in pictures) < 1_500_000
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
