@@ -56,6 +56,12 @@ def public(serve: Serve) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def pages(client: httpx.Client, assistant: Assistant) -> dict[int, HtmlPage]:
+    """The page of each scenario."""
+    return {number: HtmlPage(client.get(row.path).text) for number, row in assistant.scenarios.items()}
+
+
 def shown(page: HtmlPage) -> list[int]:
     """The scenarios that the table of contents shows, by id."""
     pairs = zip(page.elements, page.elements[1:], strict=False)
@@ -169,11 +175,8 @@ def test_a_scenario_page_holds_the_whole_scenario(client: httpx.Client, assistan
         assert {assistant.scenarios[number].path for number in scenario.related} <= set(page.links())
 
 
-def test_the_contents_of_a_page_lead_to_its_parts_and_steps(
-    client: httpx.Client, assistant: Assistant
-) -> None:
-    for scenario in assistant.scenarios.values():
-        page = HtmlPage(client.get(scenario.path).text)
+def test_the_contents_of_a_page_lead_to_its_parts_and_steps(pages: dict[int, HtmlPage]) -> None:
+    for page in pages.values():
         ids = [element.attributes["id"] for element in page.elements if "id" in element.attributes]
         assert len(ids) == len(set(ids))
         inner = [link.removeprefix("#") for link in page.links() if link.startswith("#")]
@@ -183,30 +186,30 @@ def test_the_contents_of_a_page_lead_to_its_parts_and_steps(
         assert set(inner) <= set(ids)
 
 
-def test_a_step_is_named_by_the_words_that_it_begins_with(client: httpx.Client) -> None:
-    page = HtmlPage(client.get("/scenarios/7", follow_redirects=True).text)
+def test_a_step_is_named_by_the_words_that_it_begins_with(pages: dict[int, HtmlPage]) -> None:
+    page = pages[7]
     named = {link.attributes["href"]: link.text for link in page.all("a")}
     assert named["#step-1"] == "Find the relation that repeats"
     assert page.by_id("step-1").text.strip().startswith("Find the relation that repeats.")
 
 
-def test_previous_and_next_lead_through_all_scenarios(client: httpx.Client, assistant: Assistant) -> None:
+def test_previous_and_next_lead_through_all_scenarios(
+    pages: dict[int, HtmlPage], assistant: Assistant
+) -> None:
     paths = [scenario.path for scenario in assistant.scenarios.values()]
-    walked = [paths[0]]
-    while following := relation(client, walked[-1], "next"):
-        assert relation(client, following, "prev") == walked[-1]
-        walked.append(following)
-    assert walked == paths
-    assert relation(client, paths[0], "prev") is None
+    assert [relation(page, "next") for page in pages.values()] == [*paths[1:], None]
+    assert [relation(page, "prev") for page in pages.values()] == [None, *paths[:-1]]
 
 
-def relation(client: httpx.Client, path: str, name: str) -> str | None:
-    links = HtmlPage(client.get(path).text).all("a")
-    return next((link.attributes["href"] for link in links if link.attributes.get("rel") == name), None)
+def relation(page: HtmlPage, name: str) -> str | None:
+    links = (link.attributes for link in page.all("a"))
+    return next((link["href"] for link in links if link.get("rel") == name), None)
 
 
-def test_a_scenario_can_be_asked_about(client: httpx.Client, assistant: Assistant) -> None:
-    assert "/?about=7" in HtmlPage(client.get(assistant.scenarios[7].path).text).links()
+def test_a_scenario_can_be_asked_about(
+    client: httpx.Client, pages: dict[int, HtmlPage], assistant: Assistant
+) -> None:
+    assert "/?about=7" in pages[7].links()
     box = HtmlPage(client.get("/?about=7").text).by_id("question")
     assert box.text.removeprefix("\n") == assistant.scenarios[7].title
     assert "autofocus" in box.attributes
@@ -221,14 +224,9 @@ def test_the_date_of_the_review_is_for_people_and_programs(
     assert re.fullmatch("[A-Z][a-z]+ 20[0-9]{2}", page.one("time").text)
 
 
-def test_a_scenario_describes_itself_in_plain_words(client: httpx.Client, assistant: Assistant) -> None:
-    for scenario in assistant.scenarios.values():
-        page = HtmlPage(client.get(scenario.path).text)
-        (description,) = (
-            element.attributes["content"]
-            for element in page.all("meta")
-            if element.attributes.get("name") == "description"
-        )
+def test_a_scenario_describes_itself_in_plain_words(pages: dict[int, HtmlPage]) -> None:
+    for page in pages.values():
+        description = meta(page)["description"]
         assert 20 < len(description) <= 160
         assert not re.search(r"[`\n]|\*\*|</?(code|p|em)>", description), description
 
@@ -258,15 +256,17 @@ def test_what_names_no_scenario_gets_a_friendly_page(client: httpx.Client, key: 
     assert meta(page)["robots"] == "noindex"
 
 
-def test_links_inside_answers_lead_somewhere(client: httpx.Client, assistant: Assistant) -> None:
-    pages = [HtmlPage(client.get(scenario.path).text) for scenario in assistant.scenarios.values()]
-    inner = {link for page in pages for link in page.links() if re.fullmatch(r"/scenarios/\d+", link)}
+def test_links_inside_answers_lead_somewhere(
+    client: httpx.Client, pages: dict[int, HtmlPage], assistant: Assistant
+) -> None:
+    links = {link for page in pages.values() for link in page.links()}
+    inner = {link for link in links if re.fullmatch(r"/scenarios/\d+", link)}
     assert inner
     for link in inner:
         response = client.get(link, follow_redirects=True)
         written = int(link.rpartition("/")[2]) in assistant.scenarios
         assert (link, response.status_code) == (link, 200 if written else 404)
-    assert {link for page in pages for link in page.links() if not re.match(r"https?://|/|#", link)} == set()
+    assert {link for link in links if not re.match(r"https?://|/|#", link)} == set()
 
 
 # --- what search engines and other sites read
@@ -299,11 +299,12 @@ def test_a_shared_link_has_a_title_and_words(client: httpx.Client, assistant: As
     assert meta(HtmlPage(client.get("/").text))["og:type"] == "website"
 
 
-def test_titles_and_descriptions_differ_from_page_to_page(client: httpx.Client, assistant: Assistant) -> None:
-    paths = ["/", "/scenarios", "/about", *(scenario.path for scenario in assistant.scenarios.values())]
-    pages = [HtmlPage(client.get(path).text) for path in paths]
-    assert len({page.one("title").text for page in pages}) == len(paths)
-    assert len({meta(page)["description"] for page in pages}) == len(paths)
+def test_titles_and_descriptions_differ_from_page_to_page(
+    client: httpx.Client, pages: dict[int, HtmlPage]
+) -> None:
+    every = [HtmlPage(client.get(path).text) for path in ("/", "/scenarios", "/about")] + list(pages.values())
+    assert len({page.one("title").text for page in every}) == len(every)
+    assert len({meta(page)["description"] for page in every}) == len(every)
 
 
 def test_the_site_map_names_every_page(

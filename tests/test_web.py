@@ -407,6 +407,9 @@ def assert_secured(response: httpx.Response) -> None:
         ("GET", "/scenarios/", 307),
         ("GET", "/scenarios/2", 308),
         ("GET", "/scenarios/999999", 404),
+        ("GET", "/about", 200),
+        ("GET", "/robots.txt", 200),
+        ("GET", "/sitemap.xml", 200),
         ("GET", "/nowhere", 404),
         ("GET", "/static/0/style.css", 200),
         ("GET", "/static/0/none.css", 404),
@@ -416,6 +419,7 @@ def assert_secured(response: httpx.Response) -> None:
         ("POST", "/api/v1/ask", 415),
         ("GET", "/health/live", 200),
         ("HEAD", "/health/ready", 200),
+        ("GET", "/health/nowhere", 404),
     ],
 )
 def test_every_kind_of_response_is_secured(client: httpx.Client, method: str, path: str, status: int) -> None:
@@ -445,7 +449,13 @@ def test_even_a_failure_inside_is_secured_and_tells_nothing(settings: Settings) 
 
 
 def test_no_page_needs_what_the_policy_forbids(client: httpx.Client, assistant: Assistant) -> None:
-    paths = ["/", "/scenarios", "/nowhere", *(scenario.path for scenario in assistant.scenarios.values())]
+    paths = [
+        "/",
+        "/scenarios",
+        "/about",
+        "/nowhere",
+        *(scenario.path for scenario in assistant.scenarios.values()),
+    ]
     for path in paths:
         page = HtmlPage(client.get(path).text)
         for element in page.elements:

@@ -41,7 +41,7 @@ function show(left, text) {
 input.addEventListener("input", filter);
 input.form.addEventListener("submit", (event) => event.preventDefault());
 input.addEventListener("keydown", ({ key }) => {
-  const first = input.form.parentElement.querySelector(".contents:not([hidden]) li:not([hidden]) a");
+  const first = document.querySelector(".contents:not([hidden]) li:not([hidden]) a");
   if (key === "Enter" && input.value.trim() && first) first.focus();
 });
 // What a browser puts back into the box by itself, on the way back to this page.
