@@ -344,7 +344,7 @@ def test_about_follows_the_settings(serve: Serve) -> None:
     )
     told = " ".join(HtmlPage(httpx.get(f"{address}/about").text).by_id("main").text.split())
     assert "Neither its text nor your comments are kept" in told
-    assert "Below 65 in 100 it does not answer" in told
+    assert "Below 65 in 100, it does not answer" in told
     assert "below 15 in 100, it says that it has no answer" in told
 
 
