@@ -1,7 +1,8 @@
 """What the service tells of itself: what it holds, and how sure it is on questions it was not fitted on.
 
-`scenarios evaluate` leaves the figures of the accepted run in evaluation/accepted.json. All shares are
-between 0 and 1; what the file has beyond this is not shown.
+`scenarios evaluate` leaves the figures of the accepted run in evaluation/accepted.json; without it, what the
+build measured on held-out questions has to do. All shares are between 0 and 1; what the file has beyond this is
+not shown.
 
     {"in_scope":     {"questions", "answered_right", "suggested_right", "suggested_wrong", "answered_wrong",
                       "refused", "hit@1", "hit@3"},
@@ -15,6 +16,7 @@ between 0 and 1; what the file has beyond this is not shown.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Self
@@ -37,7 +39,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Part(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    questions: int = Field(ge=1)
+    questions: int | None = Field(None, ge=1)
 
 
 class InScope(Part):
@@ -69,9 +71,10 @@ class FollowUps(Part):
     right: Share
 
 
-class Reliability(Part):
+class Reliability(BaseModel):
     """Answers given with about the same confidence, and the share of them that was right."""
 
+    questions: int = Field(ge=1)
     confidence: Share
     right: Share
 
@@ -84,6 +87,9 @@ class Coverage(BaseModel):
 
 
 class Figures(BaseModel):
+    """`is_accepted` tells those of an accepted run from those that a build measured itself."""
+
+    is_accepted: bool = True
     in_scope: InScope
     tracebacks: InScope | None = None
     followups: FollowUps | None = None
@@ -101,6 +107,21 @@ class Figures(BaseModel):
         except ValidationError as error:
             log.warning("%s has no figures to show (%d errors)", path, error.error_count())
             return None
+
+    @classmethod
+    def from_rates(cls, rates: Mapping[str, float]) -> Self | None:
+        """What a build wrote into its manifest: `answerable_answered_right`, `near_refused` and so on."""
+        kinds: dict[str, dict[str, float]] = {}
+        for name, share in rates.items():
+            kind, _, outcome = name.partition("_")
+            kinds.setdefault(kind, {})[outcome] = share
+        for kind in kinds.keys() & {"near", "far"}:
+            kinds[kind]["suggested"] = max(0.0, 1 - kinds[kind]["answered"] - kinds[kind]["refused"])
+        if "answerable" not in kinds:
+            return None
+        return cls.model_validate(
+            {"is_accepted": False, "in_scope": kinds["answerable"], "out_of_scope": kinds}
+        )
 
     @property
     def bars(self) -> list[Bar]:
@@ -146,10 +167,11 @@ def _bar(title: str, part: InScope | OutOfScope) -> Bar:
     return bar(title, part.questions, outcomes)
 
 
-def get_figures(settings: SettingsDep) -> Figures | None:
-    """Those of this project's own corpus; another corpus has none to show."""
+def get_figures(settings: SettingsDep, assistant: AssistantDep) -> Figures | None:
+    """The accepted run is one of this project's own corpus; for another there is what its build measured."""
     is_own = settings.content_dir.resolve() == PROJECT / "content"
-    return Figures.load(ACCEPTED) if is_own else None
+    accepted = Figures.load(ACCEPTED) if is_own else None
+    return accepted or Figures.from_rates(getattr(assistant.manifest, "rates", {}))
 
 
 class Account:

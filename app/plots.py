@@ -28,11 +28,11 @@ class Bar:
     """A whole divided into its parts; parts that do not occur are left out."""
 
     title: str
-    questions: int
+    questions: int | None
     pieces: list[Piece]
 
 
-def bar(title: str, questions: int, shares: list[tuple[str, str, float]]) -> Bar:
+def bar(title: str, questions: int | None, shares: list[tuple[str, str, float]]) -> Bar:
     """`shares` are tone, title and share of each part, in order."""
     starts = accumulate((share for *_, share in shares), initial=0.0)
     pieces = [

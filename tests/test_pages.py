@@ -414,10 +414,26 @@ def test_figures_that_cannot_be_read_are_not_shown_and_told_in_the_log(
     assert str(path) in caplog.text
 
 
-def test_another_corpus_has_no_figures_of_this_one(tmp_path: Path) -> None:
-    assert get_figures(Settings(content_dir=tmp_path)) is None
-    own = get_figures(Settings())
-    assert (own is not None) == (PROJECT / "evaluation" / "accepted.json").is_file()
+def test_what_a_build_measured_stands_in_for_an_accepted_run() -> None:
+    answerable = {f"answerable_{name}": share for name, share in SHARES.items()}
+    figures = Figures.from_rates({**answerable, "near_answered": 0.05, "near_refused": 0.75})
+    assert figures is not None
+    assert not figures.is_accepted
+    first, second = figures.bars
+    assert [piece.percent for piece in first.pieces] == [80, 10, 1, 4, 5]
+    assert [piece.percent for piece in second.pieces] == [75, 20, 5]
+    assert first.questions is None
+    assert Figures.from_rates({}) is None
+
+
+def test_another_corpus_does_not_boast_of_the_figures_of_this_one(
+    assistant: Assistant, tmp_path: Path
+) -> None:
+    own, other = (
+        get_figures(settings, assistant) for settings in (Settings(), Settings(content_dir=tmp_path))
+    )
+    assert not (other and other.is_accepted)
+    assert bool(own and own.is_accepted) == (PROJECT / "evaluation" / "accepted.json").is_file()
 
 
 # --- errors
