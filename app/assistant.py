@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import CategoryNotFound, QuestionRejected, ScenarioNotFound
-from app.follow_ups import needs_context
+from app.follow_ups import is_courtesy, needs_context
+from app.language import is_foreign
 from app.manifest import Manifest
 from app.published import CategoryRef, PublishedScenario
+from app.query import problems_in, query_of
 from app.redaction import redact
-from app.retriever import Candidate, Retriever
+from app.retriever import Candidate, Ranking, Retriever
 from app.serving_index import ServingIndex
 from app.settings import Settings
 
@@ -24,6 +26,9 @@ NO_ANSWER = (
     "No scenario here answers that. Say it in other words, with the error message or the setting's name, "
     "or browse all scenarios."
 )
+COURTESY = "You are welcome. Ask again whenever something else comes up."
+FOREIGN = "I understand English only. Please ask again in English, with the error message as it is."
+TWO_PROBLEMS = "These look like two problems; here is an answer to each."
 
 
 class Verdict(StrEnum):
@@ -66,6 +71,9 @@ class Assistant:
         }
         self._retriever: Retriever = index.retriever
         self._settings = settings
+        fitted = index.retriever.calibration
+        self.answer_confidence = _or(settings.answer_confidence, fitted.answer_confidence)
+        self.suggestion_confidence = _or(settings.suggestion_confidence, fitted.suggestion_confidence)
 
     @classmethod
     def load(cls, settings: Settings) -> Assistant:
@@ -88,24 +96,20 @@ class Assistant:
         started = time.perf_counter()
         self._check(question, history)
         clean = redact(question)
-        candidates = self._candidates(clean, [redact(text) for text in history], category)
-        verdict = self._verdict(candidates)
-        shown = {
-            Verdict.ANSWER: top_k,
-            Verdict.SUGGESTIONS: min(top_k, MAX_SUGGESTIONS),
-            Verdict.NO_ANSWER: 0,
-        }
+        among = self._ids_in(category)
+        ranking = self._ranking(clean, [redact(text) for text in history], among)
+        verdict, message, shown = self._verdict(clean, ranking, among)
         return Answer(
             answer_id=uuid.uuid4().hex,
             question=clean,
             verdict=verdict,
-            confidence=candidates[0].confidence if candidates else 0.0,
-            message={Verdict.SUGGESTIONS: SUGGESTIONS, Verdict.NO_ANSWER: NO_ANSWER}.get(verdict),
+            confidence=ranking.first_right,
+            message=message,
             results=tuple(
                 Result(self.scenarios[candidate.scenario_id], candidate.confidence)
-                for candidate in candidates[: shown[verdict]]
+                for candidate in shown[: max(top_k, 0)]
             ),
-            candidates=tuple(candidates),
+            candidates=tuple(ranking.candidates),
             took_ms=(time.perf_counter() - started) * 1000,
         )
 
@@ -130,15 +134,40 @@ class Assistant:
                     f"{name} is not valid Unicode: half a surrogate pair at character {error.start}; send UTF-8"
                 ) from None
 
-    def _candidates(self, question: str, history: Sequence[str], category: str | None) -> list[Candidate]:
-        among = self._ids_in(category)
-        alone = self._retriever.search(question, among)
+    def _ranking(self, question: str, history: Sequence[str], among: set[int] | None) -> Ranking:
+        """What the question finds alone, or together with the message before it if that is surer."""
+        alone = self._retriever.search(query_of(question), among)
         earlier = next((text for text in reversed(history) if text.strip()), None)
-        sure = alone and alone[0].confidence >= self._settings.answer_confidence
-        if not earlier or not alone or sure or not needs_context(question):
+        if not earlier or not needs_context(question) or alone.first_right >= self.answer_confidence:
             return alone
-        together = self._retriever.search(f"{earlier}\n{question}", among)
-        return max(alone, together, key=lambda candidates: candidates[0].confidence)
+        together = self._retriever.search(query_of(f"{earlier}\n{question}"), among)
+        return max(alone, together, key=lambda ranking: ranking.first_right)
+
+    def _verdict(
+        self, question: str, ranking: Ranking, among: set[int] | None
+    ) -> tuple[Verdict, str | None, list[Candidate]]:
+        """The verdict, what is said with it, and the candidates to show."""
+        if is_courtesy(question):
+            return Verdict.NO_ANSWER, COURTESY, []
+        if is_foreign(question):
+            return Verdict.NO_ANSWER, FOREIGN, []
+        if both := self._two_problems(question, among):
+            return Verdict.ANSWER, TWO_PROBLEMS, both
+        if ranking.first_right >= self.answer_confidence:
+            return Verdict.ANSWER, None, ranking.candidates
+        if ranking.any_right >= self.suggestion_confidence:
+            return Verdict.SUGGESTIONS, SUGGESTIONS, ranking.candidates[:MAX_SUGGESTIONS]
+        return Verdict.NO_ANSWER, NO_ANSWER, []
+
+    def _two_problems(self, question: str, among: set[int] | None) -> list[Candidate]:
+        """The first candidate for each of two problems in one message if both are sure, else nothing."""
+        problems = problems_in(question)
+        if len(problems) < 2:
+            return []
+        rankings = [self._retriever.search(query_of(problem), among) for problem in problems]
+        firsts = [ranking.candidates[0] for ranking in rankings]
+        sure = all(ranking.first_right >= self.answer_confidence for ranking in rankings)
+        return firsts if sure and firsts[0].scenario_id != firsts[1].scenario_id else []
 
     def _ids_in(self, category: str | None) -> set[int] | None:
         if category is None:
@@ -147,10 +176,6 @@ class Assistant:
             raise CategoryNotFound(f"unknown category {category!r}; one of: {', '.join(self.categories)}")
         return {number for number, scenario in self.scenarios.items() if scenario.category.slug == category}
 
-    def _verdict(self, candidates: Sequence[Candidate]) -> Verdict:
-        confidence = candidates[0].confidence if candidates else 0.0
-        if confidence >= self._settings.answer_confidence:
-            return Verdict.ANSWER
-        if confidence >= self._settings.suggestion_confidence:
-            return Verdict.SUGGESTIONS
-        return Verdict.NO_ANSWER
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value

@@ -19,6 +19,7 @@ from app import __version__
 from app.corpus import content_hash, load_corpus
 from app.embedding_model import EmbeddingModel
 from app.errors import IndexUnusable
+from app.labelled import Labelled
 from app.manifest import CURRENT, INDEX_FORMAT, Manifest
 from app.settings import Settings
 
@@ -38,7 +39,7 @@ def build(settings: Settings, report: Report = lambda _: None, *, force: bool = 
     settings.index_dir.mkdir(parents=True, exist_ok=True)
     with _lock(settings.index_dir):
         model = EmbeddingModel.find(settings.model)
-        wanted = fingerprint(settings.content_dir, model)
+        wanted = fingerprint(settings, model)
         if not force and (manifest := _usable(settings.index_dir / wanted)):
             changed = _point_to(settings.index_dir, wanted)
             return Built(manifest, fresh=changed)
@@ -46,17 +47,31 @@ def build(settings: Settings, report: Report = lambda _: None, *, force: bool = 
         report(f"{len(corpus.scenarios)} scenarios in {settings.content_dir}")
         # Only now: what embeds and ranks takes a second to import, and mostly there is nothing to do.
         from app.index_writer import write_index
+        from app.thresholds import AcceptedErrors
 
-        manifest = write_index(settings.index_dir, wanted, corpus, model, report)
+        accepted = AcceptedErrors(settings.accepted_wrong_answers, settings.accepted_refusals)
+        labelled = Labelled.read(fit_folder(settings))
+        manifest = write_index(settings.index_dir, wanted, corpus, labelled, model, accepted, report)
         _point_to(settings.index_dir, wanted)
         _remove_old(settings.index_dir)
         return Built(manifest, fresh=True)
 
 
-def fingerprint(content_dir: Path, model: EmbeddingModel) -> str:
+def fingerprint(settings: Settings, model: EmbeddingModel) -> str:
     """Names a build by all that it follows from; 16 hexadecimal digits."""
-    parts = f"{INDEX_FORMAT} {__version__} {model.name} {model.sha256} {content_hash(content_dir)}"
-    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+    parts = (
+        f"{INDEX_FORMAT} {__version__} {model.name} {model.sha256} {content_hash(settings.content_dir)}"
+        f" {settings.accepted_wrong_answers} {settings.accepted_refusals}"
+    )
+    digest = hashlib.sha256(parts.encode())
+    for path in sorted(fit_folder(settings).glob("*.jsonl")):
+        digest.update(f" {path.name} ".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def fit_folder(settings: Settings) -> Path:
+    """Where the labelled questions of a corpus lie that a build may learn from: beside its content."""
+    return settings.content_dir.parent / "evaluation" / "fit"
 
 
 def _usable(folder: Path) -> Manifest | None:

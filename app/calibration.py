@@ -1,69 +1,93 @@
-"""How sure a candidate is: a logistic regression on two numbers, fitted when the index is built.
+"""How sure a ranking is: two logistic regressions on a few numbers, fitted when the index is built.
 
-It learns from the corpus alone. A part of the `asked_as` texts is held out and asked of a ranker that has
-not seen them; each is asked twice, once as it is and once with its scenario taken away, which makes it a
-question that nothing answers. See `app.building.calibrate`.
+One says whether the first candidate is right, the other whether any of the three is. Both are fitted on
+labelled questions that the ranker has not learned from, unanswerable ones among them (`app.fitting`); their
+thresholds follow from the accepted error rates (`app.thresholds`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.ranking import SIGNALS, Scores, shares
+
 Features = NDArray[np.float64]
 
-# Share of questions that no scenario answers, assumed when the probabilities are fitted.
-UNANSWERABLE_SHARE = 0.3
-# Share of held-out questions, answered rightly, that the floor may refuse.
-REFUSED_SHARE = 0.01
-RIDGE = 1e-3
-NEWTON_STEPS = 25
+SHOWN = 3
+FEATURES = (
+    "lead",  # of the first score over the second
+    "lead_over_fourth",  # of the first score over the best that is not shown
+    "share",  # log-probability of the first among all scenarios
+    "share_of_three",  # the same of the first three together
+    "similarity",  # mean similarity of the first's three nearest texts
+    "nearest",  # the highest such mean of any scenario
+    "lexical",  # BM25 of the first
+    "familiarity",  # linear classifier: texts of the corpus against questions that it does not answer
+    "unanswerable",  # mean similarity of the three nearest questions that the corpus does not answer
+)
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """P = sigmoid(features · weights + bias)."""
+
+    weights: tuple[float, ...]
+    bias: float
+
+    def probability(self, features: Features) -> NDArray[np.float64]:
+        """For each row of `features`, shape (rows, len(FEATURES))."""
+        values = np.clip(features @ np.array(self.weights) + self.bias, -50, 50)
+        probability: NDArray[np.float64] = 1 / (1 + np.exp(-values))
+        return probability
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """P(candidate is right) = sigmoid(score * score_weight + margin * margin_weight + bias).
-
-    It is 0 for all candidates of a question whose best score is below `floor`: that is no question for this
-    corpus at all, and the regression, which has seen none of those, would be guessing.
+    """`answer_confidence` and `suggestion_confidence` are the thresholds of the verdict; `rates` the error rates
+    measured with them by cross-validation, by name, as shares.
     """
 
-    score_weight: float
-    margin_weight: float
-    bias: float
-    floor: float = 0.0
+    first_right: Logistic
+    any_right: Logistic
+    answer_confidence: float
+    suggestion_confidence: float
+    rates: dict[str, float]
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def fit(
-        cls,
-        features: Features,
-        right: NDArray[np.bool_],
-        weights: NDArray[np.float64],
-        best_scores: Features | None = None,
-    ) -> Calibration:
-        """Weighted maximum likelihood by Newton's method; `features` has the columns score and margin.
-
-        `best_scores` are those of held-out questions that the ranker got right; they give the floor.
-        """
-        design = np.column_stack([features, np.ones(len(features))])
-        solution = np.zeros(3)
-        for _ in range(NEWTON_STEPS):
-            probability = _sigmoid(design @ solution)
-            gradient = design.T @ (weights * (probability - right)) + RIDGE * solution
-            curvature = (design * (weights * probability * (1 - probability))[:, None]).T @ design
-            solution -= np.linalg.solve(curvature + RIDGE * np.eye(3), gradient)
-        floor = 0.0 if best_scores is None else float(np.quantile(best_scores, REFUSED_SHARE))
-        score_weight, margin_weight, bias = map(float, solution)
-        return cls(score_weight, margin_weight, bias, floor)
-
-    def confidence(self, scores: NDArray[np.float32], margins: NDArray[np.float32]) -> NDArray[np.float64]:
-        """A probability for each candidate, of the shape of `scores`."""
-        if not len(scores) or scores.max() < self.floor:
-            return np.zeros(len(scores))
-        return _sigmoid(scores * self.score_weight + margins * self.margin_weight + self.bias)
+    def load(cls, path: Path) -> Calibration:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("first_right", "any_right"):
+            raw[name] = Logistic(tuple(raw[name]["weights"]), raw[name]["bias"])
+        return cls(**raw)
 
 
-def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1 / (1 + np.exp(-np.clip(values, -50, 50)))
+def features_of(scores: Scores, signals: Scores, familiarity: float, unanswerable: float) -> Features:
+    """What the regressions look at, shape (len(FEATURES),), from at least one scenario's score and signals."""
+    order = np.argsort(-scores, kind="stable")
+    first = order[0]
+    # Missing candidates are as far behind as the last one there is.
+    ranked = scores[order[np.minimum([0, 1, SHOWN], len(order) - 1)]]
+    probability = shares(scores)
+    mean, lexical = SIGNALS.index("mean"), SIGNALS.index("lexical")
+    return np.array(
+        [
+            ranked[0] - ranked[1],
+            ranked[0] - ranked[2],
+            np.log(probability[first] + 1e-9),
+            np.log(probability[order[:SHOWN]].sum() + 1e-9),
+            signals[first, mean],
+            signals[:, mean].max(),
+            signals[first, lexical],
+            familiarity,
+            unanswerable,
+        ],
+        dtype=np.float64,
+    )

@@ -19,6 +19,21 @@ COURTESY = re.compile(
 LONGEST_FOLLOW_UP = 25
 
 
+LONGEST_COURTESY = 10
+GOES_ON = re.compile(
+    r"\?|\b(but|however|how|what|why|when|which|where|can|could|should|error|now|except)\b", re.IGNORECASE
+)
+
+
+def is_courtesy(message: str) -> bool:
+    """True for "thanks, that worked": kind words and nothing to answer."""
+    return (
+        len(message.split()) <= LONGEST_COURTESY
+        and COURTESY.search(message) is not None
+        and GOES_ON.search(message) is None
+    )
+
+
 def needs_context(message: str) -> bool:
     """True for "and how do I test that?", False for a new topic, "thanks, that worked" or a long story."""
     if len(message.split()) > LONGEST_FOLLOW_UP or (COURTESY.search(message) and "?" not in message):

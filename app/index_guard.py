@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from app.corpus import Corpus
 from app.embedding_cache import EmbeddingCache
-from app.fitting import trials
+from app.fitting import Texts, signal_weights, trials
 from app.scenarios import Scenario
 
 
@@ -26,10 +27,10 @@ class Stolen:
 def stolen_texts(corpus: Corpus, cache: EmbeddingCache) -> Iterator[Stolen]:
     """Every `asked_as` and problem text, asked while it is itself held out, that another scenario wins."""
     scenarios = list(corpus.scenarios.values())
-    rows = [(place, text) for place, scenario in enumerate(scenarios) for _, text in scenario.texts()]
-    embeddings = cache.embed([text for _, text in rows], report=lambda _: None)
-    owners = np.array([place for place, _ in rows], dtype=np.int64)
-    for trial in trials(scenarios, embeddings, owners, {"asked_as", "problem"}):
-        winner = int(np.argmax(trial.scores))
+    texts = Texts.of(scenarios, partial(cache.embed, report=lambda _: None))
+    asked = list(trials(scenarios, texts, {"asked_as", "problem"}))
+    weights = signal_weights([(trial.signals, {trial.answer}) for trial in asked])
+    for trial in asked:
+        winner = int(np.argmax(trial.signals @ weights))
         if winner != trial.answer:
             yield Stolen(scenarios[trial.answer], trial.kind, trial.text, scenarios[winner])

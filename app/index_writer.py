@@ -7,49 +7,53 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-
-import numpy as np
 
 from app.corpus import Corpus, content_hash
 from app.embedding_cache import EmbeddingCache
 from app.embedding_model import EmbeddingModel
-from app.fitting import calibrate, lexical_document
-from app.lexical_index import LexicalIndex
+from app.fitting import fit
+from app.labelled import Labelled
 from app.manifest import INDEX_FORMAT, Manifest, ModelRecord, now, records_of
 from app.published import PublishedScenario
 from app.serving_index import ENCODER_FOLDER, save_ranking
-from app.vector_index import VectorIndex
+from app.thresholds import AcceptedErrors
 
-RECORDED = ("sentence-transformers", "torch", "faiss-cpu", "onnxruntime", "bm25s", "numpy")
+RECORDED = ("sentence-transformers", "torch", "faiss-cpu", "onnxruntime", "bm25s", "numpy", "scikit-learn")
 
 
 def write_index(
-    index_dir: Path, name: str, corpus: Corpus, model: EmbeddingModel, report: Callable[[str], None]
+    index_dir: Path,
+    name: str,
+    corpus: Corpus,
+    labelled: Labelled,
+    model: EmbeddingModel,
+    accepted: AcceptedErrors,
+    report: Callable[[str], None],
 ) -> Manifest:
     """Embed and fit all of `corpus` and put it at `index_dir/name`, whole or not at all."""
     scenarios = list(corpus.scenarios.values())
-    rows = [(place, text) for place, scenario in enumerate(scenarios) for _, text in scenario.texts()]
-    owners = np.array([place for place, _ in rows], dtype=np.int64)
     cache = EmbeddingCache(index_dir / ".cache", model)
-    embeddings = cache.embed([text for _, text in rows], report)
-    vectors = VectorIndex.build(embeddings)
-    calibration = calibrate(scenarios, embeddings, owners)
+    fitted = fit(scenarios, labelled, partial(cache.embed, report=report), accepted, report)
+    cache.prune()
     with _workplace(index_dir) as folder:
         cache.export_encoder(folder / ENCODER_FOLDER, report)
-        lexical = LexicalIndex.build([lexical_document(scenario) for scenario in scenarios])
         published = [
             PublishedScenario.from_scenario(scenario, set(corpus.scenarios)) for scenario in scenarios
         ]
-        save_ranking(folder, vectors, lexical, owners, published, calibration)
+        save_ranking(folder, fitted, published)
         manifest = Manifest(
             format=INDEX_FORMAT,
             fingerprint=name,
             content_sha256=content_hash(corpus.folder),
-            model=ModelRecord(name=model.name, sha256=model.sha256, dimension=vectors.dimension),
+            model=ModelRecord(
+                name=model.name, sha256=model.sha256, dimension=fitted.search.vectors.dimension
+            ),
             scenarios=len(scenarios),
-            texts=len(rows),
+            texts=len(fitted.search.vectors),
+            rates=fitted.calibration.rates,
             versions={package: version(package) for package in RECORDED},
             built_at=now(),
             files=records_of(folder),
@@ -59,7 +63,7 @@ def write_index(
         if (target := index_dir / name).exists():
             shutil.rmtree(target)
         folder.rename(target)
-    report(f"{len(rows)} texts indexed as {name}")
+    report(f"{len(fitted.search.vectors)} texts indexed as {name}")
     return manifest
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from app.errors import IndexDamaged, IndexMissing, IndexOutOfDate
 
 # Raise it with every change to what a build writes: older indexes are then rebuilt, not misread.
-INDEX_FORMAT = 3
+INDEX_FORMAT = 4
 MANIFEST_FILE = "manifest.json"
 CURRENT = "current"
 MEND = "run scripts/build_index"
@@ -43,6 +43,8 @@ class Manifest(BaseModel):
     texts: int
     versions: dict[str, str]
     built_at: datetime
+    # Shares of held-out questions with each outcome, at the thresholds that the build chose.
+    rates: dict[str, float]
     files: dict[str, FileRecord]
 
     @classmethod

@@ -16,6 +16,10 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 SECTIONS = ("Problem", "Short answer", "Answer", "Watch out", "Check it")
 LEAD_IN = re.compile(r"^\s*(?:\d+\.|[-*])\s+\*\*(.+?)\*\*", re.MULTILINE)
 
+# A word with an underscore or a capital inside.
+IDENTIFIER = re.compile(r"\b(?=[A-Za-z]+(?:_|[a-z][A-Z]))[A-Za-z_]{4,40}\b")
+MOST_IDENTIFIERS = 40
+
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -94,6 +98,12 @@ class Scenario:
         """The bold lead-ins of the answer and its warnings, in order."""
         return [step.rstrip(".:") for part in (self.answer, self.watch_out) for step in LEAD_IN.findall(part)]
 
+    @property
+    def identifiers(self) -> list[str]:
+        """The names in the code blocks that look like an API's: `select_related`, `CONN_MAX_AGE`."""
+        names = (name for block in self.code_blocks for name in IDENTIFIER.findall(block.code))
+        return list(dict.fromkeys(names))[:MOST_IDENTIFIERS]
+
     def texts(self) -> Iterator[tuple[str, str]]:
         """What retrieval compares a question with: pairs of kind and text."""
         yield "title", self.title
@@ -101,5 +111,8 @@ class Scenario:
         yield "short_answer", self.short_answer
         for text in self.asked_as:
             yield "asked_as", text
-        for text in self.steps:
-            yield "step", text
+        # As one text each: alone a step is a fragment, and a name one word.
+        if self.steps:
+            yield "steps", "; ".join(self.steps)
+        if self.identifiers:
+            yield "identifiers", " ".join(self.identifiers)

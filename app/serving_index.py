@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,23 @@ from numpy.typing import NDArray
 from app.calibration import Calibration
 from app.encoder import Encoder, OnnxEncoder
 from app.errors import IndexDamaged
+from app.familiarity import Familiarity
 from app.lexical_index import LexicalIndex
 from app.manifest import CURRENT, MEND, Manifest
 from app.published import PublishedScenario, PublishedScenarios
+from app.ranking import Ranker
 from app.retriever import Retriever
 from app.vector_index import VectorIndex
+
+if TYPE_CHECKING:
+    from app.fitting import Fitted
 
 VECTORS_FILE = "vectors.faiss"
 OWNERS_FILE = "owners.npy"
 SCENARIOS_FILE = "scenarios.json"
 CALIBRATION_FILE = "calibration.json"
+RANKER_FILE = "ranker.npz"
+FAMILIARITY_FILE = "familiarity.npz"
 LEXICAL_FOLDER = "lexical"
 ENCODER_FOLDER = "encoder"
 
@@ -51,7 +58,6 @@ class ServingIndex:
         scenarios = PublishedScenarios.validate_json((folder / SCENARIOS_FILE).read_bytes())
         vectors = VectorIndex.load(folder / VECTORS_FILE)
         owners: NDArray[np.int64] = np.load(folder / OWNERS_FILE)
-        calibration = Calibration(**json.loads((folder / CALIBRATION_FILE).read_text(encoding="utf-8")))
         sizes = {vectors.dimension, encoder.dimension, manifest.model.dimension}
         if len(sizes) > 1 or {len(vectors), len(owners)} != {manifest.texts}:
             raise IndexDamaged(f"the files in {folder} are of different builds; {MEND}")
@@ -61,22 +67,19 @@ class ServingIndex:
             lexical=LexicalIndex.load(folder / LEXICAL_FOLDER),
             owners=owners,
             scenario_ids=[scenario.id for scenario in scenarios],
-            calibration=calibration,
+            ranker=Ranker.load(folder / RANKER_FILE),
+            familiarity=Familiarity.load(folder / FAMILIARITY_FILE),
+            calibration=Calibration.load(folder / CALIBRATION_FILE),
         )
         return cls(manifest, {scenario.id: scenario for scenario in scenarios}, retriever)
 
 
-def save_ranking(
-    folder: Path,
-    vectors: VectorIndex,
-    lexical: LexicalIndex,
-    owners: NDArray[np.int64],
-    scenarios: Sequence[PublishedScenario],
-    calibration: Calibration,
-) -> None:
+def save_ranking(folder: Path, fitted: Fitted, scenarios: Sequence[PublishedScenario]) -> None:
     """Write what `ServingIndex.open` reads, save the manifest and the encoder."""
-    vectors.save(folder / VECTORS_FILE)
-    lexical.save(folder / LEXICAL_FOLDER)
-    np.save(folder / OWNERS_FILE, owners)
+    fitted.search.vectors.save(folder / VECTORS_FILE)
+    fitted.search.lexical.save(folder / LEXICAL_FOLDER)
+    np.save(folder / OWNERS_FILE, fitted.search.texts.owners)
+    fitted.search.ranker.save(folder / RANKER_FILE)
+    fitted.familiarity.save(folder / FAMILIARITY_FILE)
+    fitted.calibration.save(folder / CALIBRATION_FILE)
     (folder / SCENARIOS_FILE).write_bytes(PublishedScenarios.dump_json(list(scenarios)))
-    (folder / CALIBRATION_FILE).write_text(json.dumps(asdict(calibration)) + "\n", encoding="utf-8")

@@ -34,14 +34,29 @@ class Settings(BaseSettings):
         description="sentence-transformers model that a build embeds with: a packaged name, a folder or a hub id.",
     )
     encoder_threads: int = Field(1, ge=1, le=64, description="Threads with which one question is embedded.")
-    answer_confidence: float = Field(
-        0.5, ge=0, le=1, description="Confidence from which the first candidate is given as the answer."
-    )
-    suggestion_confidence: float = Field(
-        0.2,
+    accepted_wrong_answers: float = Field(
+        0.04,
         ge=0,
         le=1,
-        description="Confidence from which candidates are suggested; below it there is no answer.",
+        description="Share of questions that may be answered wrongly; a build sets the verdict's threshold by it.",
+    )
+    accepted_refusals: float = Field(
+        0.015,
+        ge=0,
+        le=1,
+        description="Share of answerable questions that may be refused; a build sets the threshold of suggestions.",
+    )
+    answer_confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Confidence from which the first candidate is given as the answer; unset, as the build found.",
+    )
+    suggestion_confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Confidence that one of three is right from which they are suggested; unset, as the build found.",
     )
     max_question_chars: int = Field(
         4000, ge=1, description="Longest question or earlier message, in characters."
