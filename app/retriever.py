@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.calibration import SHOWN, Calibration, features_of
-from app.encoder import Encoder
+from app.encoder import Embeddings, Encoder
 from app.familiarity import Familiarity
 from app.lexical_index import LexicalIndex
 from app.ranking import NEAREST_TEXTS, SIGNALS, Ranker, Scores, shares
@@ -56,30 +56,32 @@ class Retriever:
         familiarity: Familiarity,
         calibration: Calibration,
     ) -> None:
+        self.scenario_ids = np.asarray(scenario_ids)
+        self.ranker = ranker
+        self.familiarity = familiarity
         self.calibration = calibration
         self._encoder = encoder
         self._vectors = vectors
         self._lexical = lexical
         self._owners = owners
-        self._scenario_ids = np.asarray(scenario_ids)
-        self._ranker = ranker
-        self._familiarity = familiarity
 
     def search(self, query: str, among: Collection[int] | None = None) -> Ranking:
         """All scenarios, best first; only those with an id in `among` if it is given."""
         embedding = self._encoder.encode([query])[0]
-        similarities, rows = self._vectors.search(embedding, NEAREST_TEXTS)
-        signals = self._ranker.signals(
-            embedding, similarities, self._owners[rows], self._lexical.scores(query)
-        )
-        ids = self._scenario_ids
+        signals = self.signals(query, embedding)
+        ids = self.scenario_ids
         if among is not None:
             wanted = np.isin(ids, list(among))
             ids, signals = ids[wanted], signals[wanted]
-        return self._ranked(ids, signals, self._familiarity.measure(embedding))
+        return self._ranked(ids, signals, self.familiarity.measure(embedding))
+
+    def signals(self, query: str, embedding: Embeddings) -> Scores:
+        """All signals of `query`, whose embedding is given; shape (scenarios, len(SIGNALS))."""
+        similarities, rows = self._vectors.search(embedding, NEAREST_TEXTS)
+        return self.ranker.signals(embedding, similarities, self._owners[rows], self._lexical.scores(query))
 
     def _ranked(self, ids: NDArray[np.int64], signals: Scores, measured: tuple[float, float]) -> Ranking:
-        scores = self._ranker.scores(signals)
+        scores = self.ranker.scores(signals)
         features = features_of(scores, signals, *measured)[None, :]
         first_right = float(self.calibration.first_right.probability(features)[0])
         any_right = max(first_right, float(self.calibration.any_right.probability(features)[0]))
