@@ -56,7 +56,7 @@ class TestEveryFailureIsOnRecord:
         client.get("/no/such/page/?token=abc")
         line = only_line(log)
         assert (line["level"], line["status"], line["path"]) == ("WARNING", 404, "/no/such/page/")
-        assert (line["route"], line["user"]) == (None, None)
+        assert (line["route"], line["user_id"]) == (None, None)
         assert "abc" not in log.getvalue()
 
     def test_a_response_that_the_view_made_by_hand(self, client, log):
@@ -122,13 +122,13 @@ class TestWhatALineCarries:
         user = User.objects.create_user("ada")
         client.force_authenticate(user)
         client.get("/orders/7/")
-        assert only_line(log)["user"] == user.pk
+        assert only_line(log)["user_id"] == user.pk
 
     def test_the_user_of_a_session(self, client, log):
         user = User.objects.create_user("ada")
         client.force_login(user)
         client.get("/no/such/page/")
-        assert only_line(log)["user"] == user.pk
+        assert only_line(log)["user_id"] == user.pk
 
     def test_a_user_who_cannot_be_loaded_does_not_cost_the_line(self):
         def unreachable():
@@ -138,7 +138,7 @@ class TestWhatALineCarries:
         request.user = SimpleLazyObject(unreachable)
         record = logging.LogRecord("django.request", logging.ERROR, "", 0, "Internal", (), None)
         record.request = request
-        assert json.loads(FailureFormatter().format(record))["user"] is None
+        assert json.loads(FailureFormatter().format(record))["user_id"] is None
 
     def test_the_request_id_that_a_filter_stamps_on_records(self, client, log):
         def stamp(record):

@@ -1,10 +1,15 @@
 from rest_framework import viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from shop.models import Order
 from shop.serializers import OrderSerializer
+
+
+class PaidOrder(APIException):
+    status_code = 409
+    default_detail = "A paid order is refunded, not cancelled."
 
 
 class OrderViewSet(viewsets.ReadOnlyModelViewSet):
@@ -19,7 +24,7 @@ class OrderViewSet(viewsets.ReadOnlyModelViewSet):
     def cancel(self, request, pk=None):
         order = self.get_object()
         if order.status == Order.Status.PAID:
-            raise ValidationError({"status": "A paid order is refunded, not cancelled."})
+            raise PaidOrder
         order.status = Order.Status.CANCELLED
         order.save(update_fields=["status"])
         return Response(self.get_serializer(order).data)
