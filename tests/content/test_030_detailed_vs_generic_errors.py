@@ -139,7 +139,7 @@ class TestTheEnvironment:
         [(None, False), ("", False), ("0", False), ("False", False), ("true", False), ("1", True)],
     )
     def test_only_1_switches_debug_on(self, value, debug):
-        environ = {} if value is None else {"DJANGO_DEBUG": value}
+        environ = {} if value is None else {"DEBUG": value}
         found = {"os": type("Os", (), {"environ": environ})}
         exec(debug_line(), found)
         assert found["DEBUG"] is debug
@@ -154,7 +154,7 @@ class TestTheEnvironment:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "DJANGO_DEBUG": value},
+            env={**os.environ, "DEBUG": value},
         )
         assert ("security.W018" in done.stderr) is warned
         assert done.returncode == 1  # The example's project has other findings, such as a short SECRET_KEY.

@@ -115,6 +115,24 @@ def test_the_settings_reach_celery_and_without_them_it_has_no_time_limit():
     assert type(app)("naked").conf.task_time_limit is None
 
 
+def test_a_task_with_other_limits_must_set_both(empty_queue):
+    def other():
+        raise NotImplementedError  # enqueued only
+
+    def enqueued(**limits):
+        task = app.task(**limits, name="shop.tasks.other")(other)
+        try:
+            assert task.delay().id
+            return task.soft_time_limit, task.time_limit
+        finally:
+            app.tasks.unregister("shop.tasks.other")
+
+    with pytest.raises(ValueError, match="soft_time_limit must be less than or equal to time_limit"):
+        enqueued(time_limit=30)
+    assert enqueued(time_limit=3600) == (270, 3600)
+    assert enqueued(soft_time_limit=25, time_limit=30) == (25, 30)
+
+
 def test_without_the_import_a_shared_task_goes_to_rabbitmq_on_localhost():
     script = (
         "from celery import shared_task\n"
