@@ -69,18 +69,25 @@ class Calibration:
         return cls(**raw)
 
 
-def features_of(scores: Scores, signals: Scores, familiarity: float, unanswerable: float) -> Features:
-    """What the regressions look at, shape (len(FEATURES),), from at least one scenario's score and signals."""
-    order = np.argsort(-scores, kind="stable")
+def features_of(
+    scores: Scores,
+    signals: Scores,
+    order: NDArray[np.int64],
+    familiarity: float,
+    unanswerable: float,
+) -> Features:
+    """What the regressions look at, shape (len(FEATURES),), from all scenarios' scores and signals.
+
+    `order` holds the places of the candidates, best first, at least one. Where a category leaves out some
+    scenarios they still are rivals: a lead below 0 says that a better one is left out.
+    """
     first = order[0]
-    # Missing candidates are as far behind as the last one there is.
-    ranked = scores[order[np.minimum([0, 1, SHOWN], len(order) - 1)]]
     probability = shares(scores)
     mean, lexical = SIGNALS.index("mean"), SIGNALS.index("lexical")
     return np.array(
         [
-            ranked[0] - ranked[1],
-            ranked[0] - ranked[2],
+            scores[first] - _best_without(scores, order[:1]),
+            scores[first] - _best_without(scores, order[:SHOWN]),
             np.log(probability[first] + 1e-9),
             np.log(probability[order[:SHOWN]].sum() + 1e-9),
             signals[first, mean],
@@ -91,3 +98,10 @@ def features_of(scores: Scores, signals: Scores, familiarity: float, unanswerabl
         ],
         dtype=np.float64,
     )
+
+
+def _best_without(scores: Scores, places: NDArray[np.int64]) -> np.float32:
+    """The best of the other scores; where there are none, the lowest of all stands for them."""
+    others = np.delete(scores, places)
+    best: np.float32 = others.max() if len(others) else scores.min()
+    return best

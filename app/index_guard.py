@@ -9,8 +9,9 @@ from functools import partial
 import numpy as np
 
 from app.corpus import Corpus
+from app.corpus_search import Texts, trials
 from app.embedding_cache import EmbeddingCache
-from app.fitting import Texts, signal_weights, trials
+from app.fitting import signal_weights
 from app.scenarios import Scenario
 
 
@@ -29,7 +30,7 @@ def stolen_texts(corpus: Corpus, cache: EmbeddingCache) -> Iterator[Stolen]:
     scenarios = list(corpus.scenarios.values())
     texts = Texts.of(scenarios, partial(cache.embed, report=lambda _: None))
     asked = list(trials(scenarios, texts, {"asked_as", "problem"}))
-    weights = signal_weights([(trial.signals, {trial.answer}) for trial in asked])
+    weights = signal_weights([(trial.signals, frozenset({trial.answer})) for trial in asked])
     for trial in asked:
         winner = int(np.argmax(trial.signals @ weights))
         if winner != trial.answer:

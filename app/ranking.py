@@ -39,8 +39,8 @@ HEAD_SCALE = 0.1
 class Ranker:
     """What is learned from a corpus of n scenarios and embeddings of length d.
 
-    `centroids` (n, d); `head` (n, d) and `bias` (n,), both zero where the corpus is too large for a head;
-    `weights` (len(SIGNALS),).
+    `centroids` (n, d); `head` (n, d) and `bias` (n,), both empty where the corpus is too large or too small for
+    a head; `weights` (len(SIGNALS),).
     """
 
     centroids: Scores
@@ -56,10 +56,15 @@ class Ranker:
         `similarities` are those of its nearest texts, falling; `owners` the places of their scenarios.
         """
         best, mean = best_and_mean(similarities, owners, len(self.centroids))
-        log_probability = _log_softmax(self.head @ embedding + self.bias)
         return np.column_stack(
-            [best, mean, self.centroids @ embedding, HEAD_SCALE * log_probability, saturated(bm25)]
+            [best, mean, _dot(self.centroids, embedding), self._head(embedding), saturated(bm25)]
         )
+
+    def _head(self, embedding: Embeddings) -> Scores:
+        if not len(self.head):
+            return np.zeros(len(self.centroids), dtype=np.float32)
+        scaled: Scores = HEAD_SCALE * _log_softmax(_dot(self.head, embedding) + self.bias)
+        return scaled
 
     def scores(self, signals: Scores) -> Scores:
         """One score a scenario from rows of signals."""
@@ -94,6 +99,11 @@ def best_and_mean(similarities: Scores, owners: NDArray[np.int64], scenarios: in
     return top[:, 0], top.mean(axis=1)
 
 
+def in_order(scores: Scores) -> NDArray[np.int64]:
+    """Places of the scenarios, best first; of equal ones the one that stands first."""
+    return np.argsort(-scores, kind="stable")
+
+
 def saturated(bm25: Scores) -> Scores:
     """BM25 scores mapped to 0..1."""
     share: Scores = bm25 / (bm25 + np.float32(LEXICAL_HALF))
@@ -103,6 +113,12 @@ def saturated(bm25: Scores) -> Scores:
 def shares(scores: Scores) -> Scores:
     """Probabilities of the scenarios if one of them is right: softmax of their scores."""
     return np.exp(_log_softmax(scores))
+
+
+def _dot(rows: Embeddings, embedding: Embeddings) -> Scores:
+    # Not `@`: BLAS would hand so small a product to its threads, and wait for them when the machine is busy.
+    products: Scores = np.einsum("ij,j->i", rows, embedding)
+    return products
 
 
 def _log_softmax(values: Scores) -> Scores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,11 @@ from app.calibration import SHOWN, Calibration, features_of
 from app.encoder import Embeddings, Encoder
 from app.familiarity import Familiarity
 from app.lexical_index import LexicalIndex
-from app.ranking import NEAREST_TEXTS, SIGNALS, Ranker, Scores, shares
+from app.ranking import NEAREST_TEXTS, SIGNALS, Ranker, Scores, in_order, shares
 from app.vector_index import VectorIndex
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A scenario and how well it fits: `score` ranks, `confidence` is the probability that it is right.
 
     The confidence of the first is calibrated; the next two divide what is left of any of the three being right.
@@ -69,36 +69,32 @@ class Retriever:
         """All scenarios, best first; only those with an id in `among` if it is given."""
         embedding = self._encoder.encode([query])[0]
         signals = self.signals(query, embedding)
-        ids = self.scenario_ids
+        scores = self.ranker.scores(signals)
+        order = in_order(scores)
         if among is not None:
-            wanted = np.isin(ids, list(among))
-            ids, signals = ids[wanted], signals[wanted]
-        return self._ranked(ids, signals, self.familiarity.measure(embedding))
+            order = order[np.isin(self.scenario_ids[order], list(among))]
+        if not len(order):
+            return Ranking([], 0.0, 0.0)
+        features = features_of(scores, signals, order, *self.familiarity.measure(embedding))[None, :]
+        first_right = float(self.calibration.first_right.probability(features)[0])
+        any_right = max(first_right, float(self.calibration.any_right.probability(features)[0]))
+        confidences = np.zeros(len(order))
+        confidences[0] = first_right
+        next_shares = shares(scores[order])[1:SHOWN]
+        confidences[1:SHOWN] = (any_right - first_right) * next_shares / max(next_shares.sum(), 1e-9)
+        return Ranking(self._candidates(order, scores, signals, confidences), first_right, any_right)
 
     def signals(self, query: str, embedding: Embeddings) -> Scores:
         """All signals of `query`, whose embedding is given; shape (scenarios, len(SIGNALS))."""
         similarities, rows = self._vectors.search(embedding, NEAREST_TEXTS)
         return self.ranker.signals(embedding, similarities, self._owners[rows], self._lexical.scores(query))
 
-    def _ranked(self, ids: NDArray[np.int64], signals: Scores, measured: tuple[float, float]) -> Ranking:
-        scores = self.ranker.scores(signals)
-        features = features_of(scores, signals, *measured)[None, :]
-        first_right = float(self.calibration.first_right.probability(features)[0])
-        any_right = max(first_right, float(self.calibration.any_right.probability(features)[0]))
-        order = np.argsort(-scores, kind="stable")
-        confidences = np.zeros(len(order))
-        confidences[0] = first_right
-        next_shares = shares(scores)[order[1:SHOWN]]
-        confidences[1:SHOWN] = (any_right - first_right) * next_shares / max(next_shares.sum(), 1e-9)
-        candidates = [
-            Candidate(
-                scenario_id=int(ids[place]),
-                score=float(scores[place]),
-                confidence=float(confidence),
-                signals={
-                    name: round(float(value), 4) for name, value in zip(SIGNALS, signals[place], strict=True)
-                },
-            )
-            for place, confidence in zip(order, confidences, strict=True)
+    def _candidates(
+        self, order: NDArray[np.int64], scores: Scores, signals: Scores, confidences: NDArray[np.float64]
+    ) -> list[Candidate]:
+        rows = np.round(signals[order].astype(np.float64), 4).tolist()
+        columns = (self.scenario_ids[order].tolist(), scores[order].tolist(), confidences.tolist(), rows)
+        return [
+            Candidate(scenario_id, score, confidence, dict(zip(SIGNALS, row, strict=True)))
+            for scenario_id, score, confidence, row in zip(*columns, strict=True)
         ]
-        return Ranking(candidates, first_right, any_right)

@@ -36,6 +36,12 @@ class VectorIndex:
         faiss.write_index(self._index, str(path))
 
     @property
+    def embeddings(self) -> Embeddings:
+        """All rows, shape (texts, dimension)."""
+        rows: Embeddings = self._index.reconstruct_n(0, len(self))
+        return rows
+
+    @property
     def dimension(self) -> int:
         return int(self._index.d)
 
