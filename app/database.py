@@ -103,9 +103,14 @@ def sqlite_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def make_file(*_: object) -> None:
-        """For this user alone; SQLite gives its other files the mode of this one."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT, 0o600))
+        """For this user alone; SQLite gives its other files the mode of this one.
+
+        A file that is there is left alone: to close it gives up the locks of all of this process's connections
+        (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+        """
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT, 0o600))
 
     @event.listens_for(engine, "checkout")
     def notice_loss(*_: object) -> None:
