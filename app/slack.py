@@ -24,6 +24,7 @@ from app.settings import Settings
 from app.slack_client import SlackClient, quiet
 from app.slack_desk import Desk
 from app.slack_inbox import Inbox
+from app.slack_manifest import WEBHOOK
 from app.slack_requests import Kind, SlackRequest
 from app.slack_store import InboxStore, ThreadStore
 from app.slack_threads import Threads
@@ -38,7 +39,7 @@ MALFORMED = (ValueError, TypeError, AttributeError, LookupError)
 router = APIRouter()
 
 
-@router.post("/slack/events")
+@router.post(WEBHOOK)
 async def events(request: Request) -> Response:
     """Events, commands and what people press, signed by Slack."""
     try:

@@ -14,7 +14,8 @@ from app.assistant import NO_ANSWER, SUGGESTIONS, Answer, Verdict
 from app.errors import SlackButtonUnknown
 from app.journal import ANSWER_ID
 from app.published import PublishedScenario
-from app.slack_markdown import Piece, link, pieces, plain
+from app.slack_markdown import Piece, pieces
+from app.slack_mrkdwn import link, plain
 from app.wording import confidence_in_words
 
 MAX_BLOCKS = 50
@@ -127,10 +128,10 @@ class MessageWriter:
         return Message(plain(NO_ANSWER), [section(plain(NO_ANSWER)), *self._closing(reply)])
 
     def shared(self, reply: Reply, name: str) -> Message:
-        """The answer for everybody, with the question and the name of the one who asked."""
+        """The answer for everybody, with the question and the name of the one who shares it."""
         message = self.message(replace(reply, question="", thanks=""))
-        asked = f"{plain(name[:MAX_NAME_CHARS])} asked: {plain(reply.question)}"
-        return Message(message.text, [context(asked), *message.blocks])
+        shared = plain(f"{name[:MAX_NAME_CHARS] or 'Somebody'} shares an answer to: {reply.question}")
+        return Message(message.text, [context(shared), *message.blocks])
 
     def rest(self, reply: Reply) -> list[Message]:
         """The parts of the answer that the message has no room for; for services without an address."""

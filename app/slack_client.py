@@ -18,7 +18,6 @@ from app.errors import SlackRefused, SlackUnavailable
 from app.settings import Settings
 from app.slack_blocks import Message
 
-log = logging.getLogger(__name__)
 # Slack's libraries log what they send and receive; nothing of that may get into a log.
 quiet = logging.getLogger(f"{__name__}.libraries")
 quiet.setLevel(logging.CRITICAL)
@@ -119,11 +118,8 @@ def _meaning(error: SlackApiError) -> SlackUnavailable | SlackRefused:
     code = str(response.get("error", "")) if hasattr(response, "get") else ""
     if status == 429 or status >= 500 or code in OUTAGES:
         return SlackUnavailable(f"status {status} {code}".strip(), _seconds(getattr(response, "headers", {})))
-    if code in LOCKED_OUT:
-        log.error(
-            "Slack does not accept the bot token (%s); install the app anew and set SLACK_BOT_TOKEN", code
-        )
-    return SlackRefused(code or f"status {status}")
+    remedy = "; install the app anew and set SLACK_BOT_TOKEN" if code in LOCKED_OUT else ""
+    return SlackRefused(f"{code or f'status {status}'}{remedy}")
 
 
 def _seconds(headers: Any) -> float:

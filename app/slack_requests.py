@@ -65,13 +65,15 @@ class SlackRequest:
         event = body["event"]
         workspace = body.get("team_id") or event.get("team") or ""
         event_key = f"event/{body.get('event_id', '')}"
-        if event["type"] in {"app_uninstalled", "tokens_revoked"}:
+        # Tokens of a person are none of ours.
+        if event["type"] == "app_uninstalled" or event.get("tokens", {}).get("bot"):
             return cls(event_key, Kind.UNINSTALLED, workspace)
         if event["type"] == "app_home_opened":
             if event.get("tab") != "messages":
                 return None
             return cls(event_key, Kind.OPENED, workspace, channel=event["channel"], person=event["user"])
-        kind = _kind_of_message(event, own_ids(body)) if event["type"] in {"message", "app_mention"} else None
+        own = own_ids(body)
+        kind = _kind_of_message(event, own) if event["type"] in {"message", "app_mention"} else None
         if kind is None:
             return None
         return cls(
@@ -81,7 +83,7 @@ class SlackRequest:
             workspace=workspace,
             channel=event["channel"],
             person=event["user"],
-            text=question_from(event.get("text") or "", own_ids(body)),
+            text=question_from(event.get("text") or "", own),
             message=event["ts"],
             thread=event.get("thread_ts") or event["ts"],
         )
@@ -129,7 +131,10 @@ class SlackRequest:
 def own_ids(body: Mapping[str, Any]) -> set[str]:
     """The user ids that this app has in the workspace of an event."""
     rows = body.get("authorizations") or []
-    return {row["user_id"] for row in rows if row.get("is_bot") and row.get("user_id")}
+    named = {row["user_id"] for row in rows if row.get("is_bot") and row.get("user_id")}
+    event = body["event"]
+    first = MENTION.search(event.get("text") or "") if event["type"] == "app_mention" else None
+    return named or ({first[1]} if first else set())
 
 
 def _of_interaction(body: Mapping[str, Any]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from app.assistant import MAX_HISTORY
-from app.slack_inbox import Run
+from app.slack_inbox import WRITE_SECONDS, Run
 from app.slack_requests import SlackRequest
 
 log = logging.getLogger(__name__)
@@ -95,9 +96,11 @@ class Threads:
 
     async def _tried(self, method: Callable[..., Any], *arguments: object) -> Any:
         try:
-            return await self._run(method, *arguments)
+            async with asyncio.timeout(WRITE_SECONDS):
+                return await self._run(method, *arguments)
         except Exception as error:
-            log.error("the questions of a thread cannot be kept: %s", type(error).__name__)
+            # The inbox tells of the same outage once.
+            log.debug("the questions of a thread are only in memory: %s", type(error).__name__)
             return None
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import random
+import time
 
 from app.errors import DatabaseUnavailable, SlackRefused, SlackUnavailable
-from app.slack_desk import Desk
+from app.slack_desk import Desk, Send
 from app.slack_inbox import Inbox
 from app.slack_requests import SlackRequest
 
@@ -14,10 +17,9 @@ log = logging.getLogger(__name__)
 
 # Answers that are worked on at once; the rest waits, so that acknowledgements find the process free.
 AT_ONCE = 4
-# With pauses of 1, 2, 4 and 8 seconds, or as long as Slack says.
-ATTEMPTS = 5
-# Nobody waits longer than that for an answer.
-LONGEST_PAUSE_SECONDS = 300.0
+# Pauses grow from one second, or are as long as Slack says; nobody waits for an answer longer than that in all.
+LONGEST_PAUSE_SECONDS = 20.0
+GIVE_UP_SECONDS = 300.0
 CLOSING_SECONDS = 3.0
 
 
@@ -54,24 +56,30 @@ class SlackWorker:
         await self._inbox.finish(request)
 
     async def _is_answered(self, request: SlackRequest) -> bool:
-        for attempt in range(ATTEMPTS):
+        try:
+            async with self._places:
+                send = await self._desk.take(request)
+            return not send or await self._is_sent(request, send)
+        except SlackRefused as error:
+            log.error("%s from Slack was not answered: %s", request.kind, error)
+        except Exception as error:
+            # Its message may hold what was asked; where it happened does not.
+            log.error("%s from Slack failed: %s", request.kind, _place(error))
+        return False
+
+    async def _is_sent(self, request: SlackRequest, send: Send) -> bool:
+        give_up_at = time.monotonic() + GIVE_UP_SECONDS
+        for attempt in itertools.count():
             try:
                 async with self._places:
-                    await self._desk.carry_out(request)
+                    await send()
                 return True
             except (SlackUnavailable, DatabaseUnavailable) as error:
-                asked = error.retry_after if isinstance(error, SlackUnavailable) else 0.0
+                pause = _pause(error, attempt)
                 log.warning("%s from Slack, attempt %d: %s", request.kind, attempt + 1, error)
-                if attempt + 1 == ATTEMPTS or asked > LONGEST_PAUSE_SECONDS:
+                if time.monotonic() + pause > give_up_at:
                     break
-                await asyncio.sleep(max(asked, 2.0**attempt))
-            except SlackRefused as error:
-                log.error("%s from Slack was not answered: %s", request.kind, error)
-                break
-            except Exception as error:
-                # Its message may hold what was asked; where it happened does not.
-                log.error("%s from Slack failed: %s", request.kind, _place(error))
-                break
+                await asyncio.sleep(pause)
         return False
 
     async def _apologise(self, request: SlackRequest) -> None:
@@ -79,6 +87,12 @@ class SlackWorker:
             await self._desk.apologise(request)
         except Exception as error:
             log.error("%s from Slack stays without an answer: %s", request.kind, type(error).__name__)
+
+
+def _pause(error: Exception, attempt: int) -> float:
+    """Seconds; not the same for all that wait, or they would come back at once."""
+    asked = error.retry_after if isinstance(error, SlackUnavailable) else 0.0
+    return max(asked, min(2.0**attempt, LONGEST_PAUSE_SECONDS)) + random.random()  # noqa: S311
 
 
 def _place(error: Exception) -> str:

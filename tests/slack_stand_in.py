@@ -12,11 +12,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
 import httpx
 
+from tests.service import Service
 from tests.slack_limits import violations
 
 WORKSPACE, CHANNEL, PERSON, BOT = "T0WORK", "C0HELP", "U0ASKER", "U0BOT"
@@ -116,11 +117,10 @@ class SlackStandIn:
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
-        with self._changed:
-            while not condition():
-                assert self._changed.wait(deadline - time.monotonic()), (
-                    f"only {Counter(c.method for c in self.calls)}"
-                )
+        while not condition():
+            assert time.monotonic() < deadline, f"only {Counter(call.method for call in self.calls)}"
+            with self._changed:
+                self._changed.wait(0.05)
 
     def _take(self, path: str, kind: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         text = body.decode()
@@ -242,6 +242,20 @@ class Sender:
 
     def _response_address(self) -> str:
         return f"{self.responses}/respond/{number()}"
+
+
+@dataclass(frozen=True)
+class Team:
+    """A service with Slack, and both ways to it."""
+
+    service: Service
+    slack: SlackStandIn
+    sender: Sender
+
+    @classmethod
+    def of(cls, start: Callable[..., Service], slack: SlackStandIn, secret: str, **settings: object) -> Self:
+        service = start(slack.environment(secret), **settings)
+        return cls(service, slack, Sender(service.address, secret, slack.address))
 
 
 def event_body(event: Mapping[str, Any], **more: Any) -> dict[str, Any]:

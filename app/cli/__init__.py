@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from app.cli import ask, build, check, contents, serve, show
+from app.cli import ask, build, check, contents, serve, show, slack
 from app.errors import AssistantError
 
 cli = typer.Typer(
@@ -23,6 +23,7 @@ cli.command()(check.check)
 cli.command()(contents.contents)
 cli.command()(build.build)
 cli.command()(serve.serve)
+cli.add_typer(slack.slack, name="slack")
 
 
 def main() -> None:
