@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from app.errors import CategoryNotFound, QuestionRejected, ScenarioNotFound
 from app.follow_ups import is_courtesy, needs_context
-from app.language import is_foreign
+from app.language import identifier, is_foreign
 from app.manifest import Manifest
 from app.published import CategoryRef, PublishedScenario
 from app.query import problems_in, query_of
@@ -78,6 +78,7 @@ class Assistant:
     @classmethod
     def load(cls, settings: Settings) -> Assistant:
         """The assistant over `settings.index_dir`; IndexUnusable says which command mends it."""
+        identifier()
         return cls(ServingIndex.load(settings.index_dir, settings.encoder_threads), settings)
 
     def scenario(self, scenario_id: int) -> PublishedScenario:

@@ -13,6 +13,9 @@ from tokenizers import Tokenizer
 
 Embeddings = NDArray[np.float32]
 
+# What is asked here is nobody else's business; it would also log that it cannot keep an id of the machine.
+onnxruntime.disable_telemetry_events()
+
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 

@@ -14,10 +14,11 @@ SURE = 0.9
 
 def is_foreign(message: str) -> bool:
     """True if `message` is in another language than English."""
-    language, probability = _identifier().classify(message)
+    language, probability = identifier().classify(message)
     return bool(language != LANGUAGE and probability > SURE)
 
 
 @cache
-def _identifier() -> LanguageIdentifier:
+def identifier() -> LanguageIdentifier:
+    """The model, read once; that takes half a second, so it is asked for before the first question."""
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
