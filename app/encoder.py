@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-Embeddings = NDArray[np.float32]
+# Read when the library is imported: its maker is told nothing, and it keeps no id of this machine.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-# What is asked here is nobody else's business; it would also log that it cannot keep an id of the machine.
-onnxruntime.disable_telemetry_events()
+import onnxruntime  # noqa: E402
+
+Embeddings = NDArray[np.float32]
 
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
