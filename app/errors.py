@@ -8,6 +8,7 @@ AssistantError                 500
 │   └── IndexOutOfDate               built by another version of this program
 ├── ModelUnusable              500   the embedding model is missing or not the one expected
 ├── QuestionsUnusable          500   a file of labelled questions is not of its format
+├── AcceptedRunUnusable        500   the evaluation to compare with cannot be read
 ├── DatabaseUnavailable        503   what is stored cannot be reached now
 ├── ScenarioNotFound           404
 ├── CategoryNotFound           422
@@ -59,6 +60,10 @@ class ModelUnusable(AssistantError):
 
 class QuestionsUnusable(AssistantError):
     title = "Labelled questions unusable"
+
+
+class AcceptedRunUnusable(AssistantError):
+    title = "Accepted run unusable"
 
 
 class DatabaseUnavailable(AssistantError):

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from app.cli import ask, build, check, contents, serve, show, slack
+from app.cli import ask, build, check, contents, evaluate, serve, show, slack
 from app.errors import AssistantError
 
 cli = typer.Typer(
@@ -22,6 +22,7 @@ cli.command("list")(show.list_scenarios)
 cli.command()(check.check)
 cli.command()(contents.contents)
 cli.command()(build.build)
+cli.command()(evaluate.evaluate)
 cli.command()(serve.serve)
 cli.add_typer(slack.slack, name="slack")
 
