@@ -12,12 +12,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from app.bench import Bench
 from app.building import fit_folder
 from app.calibration import Calibration
 from app.embedding_cache import EmbeddingCache
 from app.embedding_model import EmbeddingModel
 from app.encoder import Embeddings
-from app.evaluation import SHOWN, Bench, Evaluation
+from app.evaluation import SHOWN, Evaluation
 from app.fitting import Asked, signal_weights
 from app.labelled import InScope, Labelled, OutOfScope
 from app.query import query_of

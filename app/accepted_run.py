@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from app.bench import HELPED
 from app.errors import AcceptedRunUnusable
-from app.evaluation import HELPED, Evaluation
+from app.evaluation import Evaluation
 from app.measures import Paired
 from app.settings import Settings
 

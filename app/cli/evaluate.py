@@ -24,8 +24,9 @@ def evaluate(
     from rich.text import Text
 
     from app import accepted_run
+    from app.bench import Bench
     from app.cli.figures import show_changes, show_figures
-    from app.evaluation import Bench, Evaluation, test_folder
+    from app.evaluation import Evaluation, questions_folder
     from app.labelled import Labelled
     from app.settings import Settings
 
@@ -35,7 +36,7 @@ def evaluate(
     accepted = accepted_run.AcceptedRun.load(path)
     bench = Bench.load(settings)
     evaluation = Evaluation.run(
-        bench, Labelled.read(test_folder(settings)), lambda line: progress.print(Text(line))
+        bench, Labelled.read(questions_folder(settings)), lambda line: progress.print(Text(line))
     )
     changes = accepted_run.compare(accepted, evaluation) if accepted else {}
     worse = [measure for measure, change in changes.items() if change.is_worse]

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from app.evaluation import KINDS, OUTCOMES, Evaluation, Figures
+from app.bench import OUTCOMES
+from app.evaluation import KINDS, Evaluation, Figures
 from app.measures import Paired
 
 ANSWERABLE = ("questions", "hit@1", "hit@3", "mrr", *OUTCOMES[True], "helped")
