@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 # Read when the library is imported: its maker is told nothing, and it keeps no id of this machine.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-import onnxruntime  # noqa: E402
+import onnxruntime
 
 Embeddings = NDArray[np.float32]
 
