@@ -171,7 +171,7 @@ def get_figures(settings: SettingsDep, assistant: AssistantDep) -> Figures | Non
     """The accepted run is one of this project's own corpus; for another there is what its build measured."""
     is_own = settings.content_dir.resolve() == PROJECT / "content"
     accepted = Figures.load(ACCEPTED) if is_own else None
-    return accepted or Figures.from_rates(getattr(assistant.manifest, "rates", {}))
+    return accepted or Figures.from_rates(assistant.manifest.rates)
 
 
 class Account:
@@ -186,18 +186,14 @@ class Account:
         self.manifest = assistant.manifest
         self.categories = len(assistant.categories)
         self.figures = figures
-        self.answered_from = _percent(settings.answer_confidence)
-        self.suggested_from = _percent(settings.suggestion_confidence)
+        self.answered_from = round(100 * assistant.answer_confidence)
+        self.suggested_from = round(100 * assistant.suggestion_confidence)
         self.retention_days = settings.question_retention_days
 
     @property
     def levels(self) -> list[tuple[str, int]]:
         """The words for a confidence, with the least percentage that each stands for."""
         return [(words, round(100 * least)) for least, words in (*LEVELS, (0.0, LOWEST))]
-
-
-def _percent(share: float | None) -> int | None:
-    return None if share is None else round(100 * share)
 
 
 AccountDep = Annotated[Account, Depends()]
