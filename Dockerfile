@@ -10,6 +10,8 @@ COPY app app
 # A layer of its own, so that an edited scenario does not install torch again.
 RUN . scripts/lib.sh && install_extras build
 COPY content content
+# What the build is fitted on.
+COPY evaluation/fit evaluation/fit
 RUN scripts/build_index && rm -r index/.cache
 
 # The serve half: the index and what answers from it.
@@ -19,6 +21,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY app app
 RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --quiet --editable ".[slack]"
 COPY --from=build /srv/assistant/index index
+# The figures that /about shows.
+COPY evaluation/accepted.json evaluation/accepted.json
 RUN mkdir data && chown 10001:10001 data
 VOLUME /srv/assistant/data
 USER 10001:10001
