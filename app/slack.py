@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 ANY = pattern(".*")
 # What a request that is not of Slack's making lets code stumble over.
-MALFORMED = (ValueError, TypeError, AttributeError, LookupError)
+MALFORMED = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 
 router = APIRouter()
 

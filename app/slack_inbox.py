@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 # Slack waits 3 seconds for the acknowledgement, before which at most two of these may pass.
 WRITE_SECONDS = 1.0
 # A process that died is replaced after its lease.
-LEASE_SECONDS = 10
-BEAT_SECONDS = 2.0
-# Beats after which what is kept too long is deleted: about an hour.
-BEATS_TO_PURGE = 1800
+LEASE_SECONDS = 6
+BEAT_SECONDS = 1.5
+# Beats between deletions of what is kept too long: about an hour.
+BEATS_TO_PURGE = 2400
 # Keys that one process remembers by itself, for times without a database.
 MAX_SEEN = 20_000
 

@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, Table, delete, select, update
+from sqlalchemy import Connection, Row, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.assistant import MAX_HISTORY
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # Whoever takes a request over may die of it too.
 MAX_ATTEMPTS = 4
-TAKEN_AT_ONCE = 20
+TAKEN_AT_ONCE = 100
 
 
 class InboxStore:
@@ -90,7 +90,7 @@ class ThreadStore:
             "asked_at": asked.at,
         }
         with self._database.transaction() as connection:
-            connection.execute(_insert_into(slack_questions, connection, row))
+            _insert_new(slack_questions, connection, row)
 
     def asked(self, request: SlackRequest) -> list[Asked]:
         """The last ones in the thread, oldest first."""
@@ -108,11 +108,12 @@ class ThreadStore:
             return [Asked(*row) for row in reversed(connection.execute(last).all())]
 
 
-def _insert_into(table: Table, connection: Connection, row: dict[str, Any]) -> Executable:
-    """An insert that does nothing if the row is there already."""
+def _insert_new(table: Table, connection: Connection, row: dict[str, Any]) -> bool:
+    """Whether the row was not there before."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    new: Executable = dialect.insert(table).values(**row).on_conflict_do_nothing()
-    return new
+    insert = dialect.insert(table).values(**row).on_conflict_do_nothing()
+    # The number of rows is not what all drivers tell of an insert.
+    return connection.execute(insert.returning(*table.primary_key)).first() is not None
 
 
 def _insert(connection: Connection, request: SlackRequest, owner: str) -> bool:
@@ -125,7 +126,7 @@ def _insert(connection: Connection, request: SlackRequest, owner: str) -> bool:
         "owner": owner,
         "lease_until": _lease(),
     }
-    return connection.execute(_insert_into(slack_inbox, connection, row)).rowcount > 0
+    return _insert_new(slack_inbox, connection, row)
 
 
 def _take_over(connection: Connection, row: Row[Any], owner: str) -> bool:

@@ -104,6 +104,11 @@ class SlackStandIn:
         """The next calls of `method` are delayed or answered with `status`, `headers` and `body`."""
         self._troubles[method].append(Trouble(times, **how))
 
+    def go_right(self) -> None:
+        """No more of that."""
+        with self._changed:
+            self._troubles.clear()
+
     def sent(self, method: str = "chat.postMessage", where: str | None = None) -> list[dict[str, Any]]:
         """The payloads of a method; `where` is a thread, or a response address."""
         with self._changed:
@@ -172,13 +177,13 @@ class Sender:
         secret: str | None = None,
         age: float = 0,
         signed: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
     ) -> httpx.Response:
         """A signed request; `signed` is the body that the signature is of, if that is another one."""
         timestamp = str(int(time.time() - age))
         base = f"v0:{timestamp}:".encode() + (body if signed is None else signed)
         digest = hmac.new((secret or self.secret).encode(), base, hashlib.sha256).hexdigest()
-        sent = {
+        sent: dict[str, Any] = {
             "Content-Type": kind,
             "X-Slack-Request-Timestamp": timestamp,
             "X-Slack-Signature": f"v0={digest}",
