@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.labelled import InScope, Labelled, OutOfScope
+
 CATEGORIES = """\
 - {slug: kitchen, title: Kitchen, ids: [1, 10]}
 - {slug: garden, title: Garden, ids: [11, 20]}
@@ -82,3 +84,52 @@ def write_corpus(folder: Path) -> Path:
         path.write_text(scenario_text(number), encoding="utf-8")
     (folder / "categories.yaml").write_text(CATEGORIES, encoding="utf-8")
     return folder
+
+
+QUESTIONS = {
+    "fit": {
+        1: ["my loaf did not rise", "crust of the bread is burnt", "how warm for yeast dough", "baking a loaf"],
+        2: ["the blade is dull", "whetstone or steel", "sharpening a kitchen knife", "edge of my knife chips"],
+        11: ["blight on my tomato plants", "staking tall tomatoes", "tomato soil is dry", "sun for a tomato plant"],
+    },
+    "test": {
+        1: ["bread dough stays flat in the oven", "sourdough crust too hard"],
+        2: ["my knife has lost its edge", "which whetstone for a dull blade"],
+        11: ["tomato plants have blight again", "how much watering do tomatoes want"],
+    },
+}  # fmt: skip
+UNANSWERABLE = {
+    "fit": {
+        "near": ["peel an onion", "clean a frying pan", "prune the roses", "mow a wet lawn", "descale the kettle",
+                 "keep snails off the lettuce"],
+        "far": ["capital of Mongolia", "replace a bicycle chain", "rules of chess", "file my tax return",
+                "best seats on a train", "learn to play the violin"],
+    },
+    "test": {
+        "near": ["clean a burnt pan", "prune an apple tree"],
+        "far": ["who won the chess tournament", "repair a bicycle wheel"],
+    },
+}  # fmt: skip
+
+
+def labelled_questions(folder: str) -> Labelled:
+    """Those of `fit` or `test` for the scenarios of TOPICS."""
+    return Labelled(
+        [InScope(text=text, ok=[number]) for number, texts in QUESTIONS[folder].items() for text in texts],
+        [
+            OutOfScope.model_validate({"text": text, "kind": kind})
+            for kind, texts in UNANSWERABLE[folder].items()
+            for text in texts
+        ],
+    )
+
+
+def write_questions(content: Path) -> None:
+    """Both folders of labelled questions beside `content`, where a build and an evaluation look for them."""
+    for name in QUESTIONS:
+        folder = content.parent / "evaluation" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        questions = labelled_questions(name)
+        for file, rows in (("in_scope", questions.in_scope), ("out_of_scope", questions.out_of_scope)):
+            lines = [row.model_dump_json(exclude_none=True) + "\n" for row in rows]
+            (folder / f"{file}.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -1,56 +1,75 @@
-"""The confidence is a probability, fitted and not guessed."""
+"""What confidence looks at, and what it makes of it."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.calibration import Calibration
+from app.calibration import FEATURES, Calibration, Logistic, features_of
+
+# Scenario by scenario: best, mean, centroid, head, lexical.
+SIGNALS = np.array(
+    [[0.1, 0.2, 0, 0, 0.3], [0.9, 0.7, 0, 0, 0.6], [0.5, 0.8, 0, 0, 0.1], [0, 0.1, 0, 0, 0], [0, 0, 0, 0, 0]],
+    dtype=np.float32,
+)
+SCORES = np.array([1, 5, 4, 3, 2], dtype=np.float32)
+ORDER = np.array([1, 2, 3, 4, 0])
 
 
-def sample(weights: tuple[float, float, float], size: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Features and outcomes drawn from a known calibration."""
-    generator = np.random.default_rng(3)
-    features = np.column_stack([generator.uniform(0, 1, size), generator.uniform(-0.5, 0.5, size)])
-    logits = features @ np.array(weights[:2]) + weights[2]
-    return features, generator.random(size) < 1 / (1 + np.exp(-logits))
+def features(scores: np.ndarray, signals: np.ndarray, order: np.ndarray) -> dict[str, float]:
+    values = features_of(scores, signals, order, familiarity=1.5, unanswerable=0.4)
+    return dict(zip(FEATURES, values.tolist(), strict=True))
 
 
-def test_fitting_recovers_the_probabilities_that_made_the_outcomes() -> None:
-    features, right = sample((6.0, 8.0, -3.0))
-    fitted = Calibration.fit(features, right, np.ones(len(right)))
-    assert (fitted.score_weight, fitted.margin_weight, fitted.bias) == pytest.approx((6, 8, -3), rel=0.2)
-    confidence = fitted.confidence(features[:, 0], features[:, 1])
-    for low in np.arange(0, 1, 0.2):
-        inside = (confidence >= low) & (confidence < low + 0.2)
-        assert right[inside].mean() == pytest.approx(confidence[inside].mean(), abs=0.05)
+def test_the_features_are_those_that_their_names_say() -> None:
+    shares = np.exp(SCORES) / np.exp(SCORES).sum()
+    assert features(SCORES, SIGNALS, ORDER) == pytest.approx(
+        {
+            "lead": 1,
+            "lead_over_fourth": 3,
+            "share": np.log(shares[1]),
+            "share_of_three": np.log(shares[1] + shares[2] + shares[3]),
+            "similarity": 0.7,
+            "nearest": 0.8,
+            "lexical": 0.6,
+            "familiarity": 1.5,
+            "unanswerable": 0.4,
+        },
+        rel=1e-5,
+    )
 
 
-def test_a_weight_counts_as_that_many_examples() -> None:
-    features, right = sample((4.0, 2.0, -2.0), 300)
-    twice = np.concatenate([features, features[:100]])
-    doubled = Calibration.fit(twice, np.concatenate([right, right[:100]]), np.ones(400))
-    weights = np.ones(300)
-    weights[:100] = 2
-    weighted = Calibration.fit(features, right, weights)
-    assert weighted.score_weight == pytest.approx(doubled.score_weight)
+def test_a_better_scenario_that_a_category_leaves_out_is_still_a_rival() -> None:
+    narrowed = features(SCORES, SIGNALS, np.array([2, 4]))
+    shares = np.exp(SCORES) / np.exp(SCORES).sum()
+    assert narrowed["lead"] == pytest.approx(4 - 5)
+    assert narrowed["lead_over_fourth"] == pytest.approx(4 - 5)
+    assert narrowed["share"] == pytest.approx(np.log(shares[2]), rel=1e-5)
+    assert narrowed["share_of_three"] == pytest.approx(np.log(shares[2] + shares[4]), rel=1e-5)
+    assert (narrowed["similarity"], narrowed["nearest"]) == pytest.approx((0.8, 0.8))
 
 
-def test_examples_that_a_line_separates_still_give_finite_weights() -> None:
-    features = np.array([[0.1, -0.1], [0.2, -0.2], [0.8, 0.3], [0.9, 0.2]])
-    fitted = Calibration.fit(features, np.array([False, False, True, True]), np.ones(4))
-    confidence = fitted.confidence(features[:, 0], features[:, 1])
-    assert np.isfinite([fitted.score_weight, fitted.margin_weight, fitted.bias]).all()
-    assert (confidence > 0.5).tolist() == [False, False, True, True]
+def test_the_only_scenario_has_no_lead() -> None:
+    alone = features(SCORES[:1], SIGNALS[:1], np.array([0]))
+    assert (alone["lead"], alone["lead_over_fourth"], alone["share"]) == pytest.approx((0, 0, 0), abs=1e-6)
 
 
-def test_a_question_below_the_floor_is_no_question_for_this_corpus() -> None:
-    features, right = sample((6.0, 8.0, -3.0), 400)
-    best = np.linspace(0.4, 0.9, 1001)
-    fitted = Calibration.fit(features, right, np.ones(400), best)
-    assert fitted.floor == pytest.approx(0.405)
-    below, above = np.array([0.40, 0.1]), np.array([0.41, 0.1])
-    margins = np.array([0.3, -0.3])
-    assert fitted.confidence(below, margins).tolist() == [0, 0]
-    assert fitted.confidence(above, margins)[0] > 0.3
-    assert fitted.confidence(np.array([]), np.array([])).tolist() == []
+def test_with_three_scenarios_the_last_one_stands_for_the_fourth() -> None:
+    three = features(SCORES[:3], SIGNALS[:3], np.array([1, 2, 0]))
+    assert (three["lead"], three["lead_over_fourth"]) == (1, 4)
+
+
+def test_a_probability_is_the_sigmoid_of_the_weighted_features() -> None:
+    logistic = Logistic((1.0, -2.0), 0.5)
+    rows = np.array([[0, 0.25], [np.log(3) - 0.5, 0], [1e6, 0], [-1e6, 0]])
+    assert logistic.probability(rows) == pytest.approx([0.5, 0.75, 1, 0])
+
+
+def test_a_calibration_survives_saving(tmp_path: Path) -> None:
+    calibration = Calibration(
+        Logistic((1.0, 2.5), -0.5), Logistic((0.1, 1e-9), 3.0), 0.76, 0.147, {"near_answered": 0.04}
+    )
+    calibration.save(tmp_path / "calibration.json")
+    assert Calibration.load(tmp_path / "calibration.json") == calibration
