@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import CategoryNotFound, QuestionRejected, ScenarioNotFound
-from app.follow_ups import is_courtesy, needs_context
+from app.follow_ups import contexts, is_courtesy, is_incomplete, is_long, needs_context
 from app.language import identifier, is_foreign
 from app.manifest import Manifest
 from app.published import CategoryRef, PublishedScenario
@@ -21,6 +21,12 @@ from app.settings import Settings
 
 MAX_HISTORY = 10
 MAX_SUGGESTIONS = 3
+# So many candidates of a message count as what it is about when it may go on with an earlier one.
+MOST_RELATED = 5
+# From this confidence a message that is complete is taken as it is.
+CLEAR_ALONE = 0.55
+# Below this one it is about something else altogether.
+LEAST_ALONE = 0.03
 SUGGESTIONS = "Nothing fits for certain. Did you mean one of these?"
 NO_ANSWER = (
     "No scenario here answers that. Say it in other words, with the error message or the setting's name, "
@@ -136,13 +142,22 @@ class Assistant:
                 ) from None
 
     def _ranking(self, question: str, history: Sequence[str], among: set[int] | None) -> Ranking:
-        """What the question finds alone, or together with the message before it if that is surer."""
+        """What the question finds alone, or with what was said before if it goes on with that and that is surer."""
         alone = self._retriever.search(query_of(question), among)
-        earlier = next((text for text in reversed(history) if text.strip()), None)
-        if not earlier or not needs_context(question) or alone.first_right >= self.answer_confidence:
+        clear = alone.first_right >= CLEAR_ALONE and not is_incomplete(question)
+        if not history or clear or is_long(question):
             return alone
-        together = self._retriever.search(query_of(f"{earlier}\n{question}"), among)
-        return max(alone, together, key=lambda ranking: ranking.first_right)
+        points_back = needs_context(question)
+        # Without a word that points back it goes on only with what it finds alone as well.
+        related = alone.candidates[:MOST_RELATED] if alone.first_right >= LEAST_ALONE else []
+        near = {candidate.scenario_id for candidate in related}
+        together = (
+            self._retriever.search(query_of(f"{context}\n{question}"), among) for context in contexts(history)
+        )
+        going_on = [
+            ranking for ranking in together if points_back or ranking.candidates[0].scenario_id in near
+        ]
+        return max([alone, *going_on], key=lambda ranking: ranking.first_right)
 
     def _verdict(
         self, question: str, ranking: Ranking, among: set[int] | None
