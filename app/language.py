@@ -10,10 +10,16 @@ LANGUAGE = "en"
 # Code and names look like many languages, so a message counts as foreign only when there is little doubt: at 0.9
 # one of 3,500 English questions does.
 SURE = 0.9
+# Letters up to here are those of languages in the Latin script.
+LAST_LATIN = "\u024f"
 
 
 def is_foreign(message: str) -> bool:
     """True if `message` is in another language than English."""
+    letters = [letter for letter in message if letter.isalpha()]
+    # In another script even a short message leaves no doubt, though not which of its languages it is in.
+    if sum(letter > LAST_LATIN for letter in letters) * 2 > len(letters):
+        return True
     language, probability = identifier().classify(message)
     return bool(language != LANGUAGE and probability > SURE)
 

@@ -29,8 +29,8 @@ LONGEST_QUERY_CHARS = 1200
 
 # Words with which a person says that there is a second problem.
 SECOND_PROBLEM = re.compile(
-    r"(?:^|[.?!;\n])\s*(?:and\s+)?(?:also|second(?:ly)?|another (?:thing|question|problem|issue)|besides|separately"
-    r"|unrelated(?:ly)?|(?:my )?(?:second|other|next) (?:question|problem|issue)|plus|on top of that|2[.)]|\(2\)|b\))"
+    r"(?:^|[.?!;\n])\s*(?:and\s+)?(?:also|(?:my )?(?:second|other|next) (?:question|problem|issue)|second(?:ly)?|another (?:thing|question|problem|issue)|besides|separately"
+    r"|unrelated(?:ly)?|plus|on top of that|2[.)]|\(2\)|b\))"
     r"[\s,:;-]",
     re.IGNORECASE,
 )
@@ -41,7 +41,7 @@ def query_of(message: str) -> str:
     """`message` without a paste's line noise: what is said in words, the exceptions and the names stay."""
     lines = message.splitlines()
     if len(lines) < SHORTEST_PASTE:
-        return message[:LONGEST_QUERY_CHARS]
+        return _shortened(message)
     kept: list[str] = []
     after_frame = False
     for line in lines:
@@ -56,7 +56,7 @@ def query_of(message: str) -> str:
     # What went wrong is said in the person's own words, mostly at an end, and by the last exceptions.
     important = [line for line in kept if EXCEPTION.search(line)]
     rest = [line for line in kept if line not in important and not LOG_LEVEL.search(line)]
-    return "\n".join([*important[-3:], *rest])[:LONGEST_QUERY_CHARS]
+    return _shortened("\n".join([*important[-3:], *rest]))
 
 
 def problems_in(message: str) -> list[str]:
@@ -66,6 +66,14 @@ def problems_in(message: str) -> list[str]:
         if all(len(part.split()) >= SHORTEST_PROBLEM_WORDS for part in parts):
             return parts
     return [message]
+
+
+def _shortened(text: str) -> str:
+    """The beginning and the end of a long text: in between a story mostly tells what has been tried."""
+    if len(text) <= LONGEST_QUERY_CHARS:
+        return text
+    half = LONGEST_QUERY_CHARS // 2
+    return f"{text[:half]}\n{text[-half:]}"
 
 
 def _without_noise(line: str) -> str:
