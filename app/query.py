@@ -29,9 +29,10 @@ LONGEST_QUERY_CHARS = 1200
 
 # Words with which a person says that there is a second problem.
 SECOND_PROBLEM = re.compile(
-    r"(?:^|[.?!;\n])\s*(?:and\s+)?(?:also|(?:my )?(?:second|other|next) (?:question|problem|issue)|second(?:ly)?|another (?:thing|question|problem|issue)|besides|separately"
-    r"|unrelated(?:ly)?|plus|on top of that|2[.)]|\(2\)|b\))"
-    r"[\s,:;-]",
+    r"(?:^|[.?!;\n])\s*(?:and\s+)?"
+    r"(?:also|(?:my )?(?:second|other|next) (?:question|problem|issue)|second(?:ly)?"
+    r"|another (?:thing|question|problem|issue)|besides|separately|unrelated(?:ly)?|plus|on top of that"
+    r"|2[.)]|\(2\)|b\))[\s,:;-]",
     re.IGNORECASE,
 )
 SHORTEST_PROBLEM_WORDS = 5

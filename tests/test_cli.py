@@ -310,7 +310,7 @@ def test_serve_refuses_to_start_without_an_index(tmp_path: Path, options: list[s
     [
         (["show", "999999"], {}, "Scenario not found: no scenario has the id 999999; see the list of all scenarios"),
         (["ask", "--category", "cooking", "q"], {}, "Unknown category: unknown category 'cooking'; one of: api-design"),
-        (["list"], {"SCENARIOS_FOO": "1"}, "Settings invalid: unknown SCENARIOS_FOO; known: SCENARIOS_ANSWER_CONF"),
+        (["list"], {"SCENARIOS_FOO": "1"}, "Settings invalid: unknown SCENARIOS_FOO; known: SCENARIOS_ACCEPTED_REF"),
         (["list"], {"SCENARIOS_ENCODER_THREADS": "many"}, "Settings invalid: SCENARIOS_ENCODER_THREADS='many': Input"),
         (["list"], {"SCENARIOS_INDEX_DIR": "/nonexistent"}, "Index missing: no index at /nonexistent/current; run "),
         (["check"], {"SCENARIOS_CONTENT_DIR": "/nonexistent"}, "Content error: /nonexistent/categories.yaml does not"),
