@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -53,8 +54,10 @@ class Evaluation:
         asked = [bench.ask(row, kind) for kind, row in rows]
         follow_ups = [bench.follow_up(row) for row in labelled.follow_ups]
         report(f"asking {len(labelled.in_scope)} questions with one typo in each five words")
+        # Seeded by the text: its typos stay when another question comes or goes.
         typed = [
-            InScope(text=with_typos(row.text, seed), ok=row.ok) for seed, row in enumerate(labelled.in_scope)
+            InScope(text=with_typos(row.text, crc32(row.text.encode())), ok=row.ok)
+            for row in labelled.in_scope
         ]
         return cls(
             index=bench.index.manifest.fingerprint,
