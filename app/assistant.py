@@ -35,6 +35,7 @@ NO_ANSWER = (
 COURTESY = "You are welcome. Ask again whenever something else comes up."
 FOREIGN = "I understand English only. Please ask again in English, with the error message as it is."
 TWO_PROBLEMS = "These look like two problems; here is an answer to each."
+TWO_SUGGESTIONS = "These look like two problems. Did you mean these two?"
 
 
 class Verdict(StrEnum):
@@ -110,7 +111,7 @@ class Assistant:
             answer_id=uuid.uuid4().hex,
             question=clean,
             verdict=verdict,
-            confidence=ranking.first_right,
+            confidence=shown[0].confidence if shown else ranking.first_right,
             message=message,
             results=tuple(
                 Result(self.scenarios[candidate.scenario_id], candidate.confidence)
@@ -167,23 +168,26 @@ class Assistant:
             return Verdict.NO_ANSWER, COURTESY, []
         if is_foreign(question):
             return Verdict.NO_ANSWER, FOREIGN, []
-        if both := self._two_problems(question, among):
-            return Verdict.ANSWER, TWO_PROBLEMS, both
+        parts = self._two_problems(question, among)
+        firsts = [part.candidates[0] for part in parts]
+        if parts and all(part.first_right >= self.answer_confidence for part in parts):
+            return Verdict.ANSWER, TWO_PROBLEMS, firsts
         if ranking.first_right >= self.answer_confidence:
             return Verdict.ANSWER, None, ranking.candidates
+        if parts and all(part.any_right >= self.suggestion_confidence for part in parts):
+            return Verdict.SUGGESTIONS, TWO_SUGGESTIONS, firsts
         if ranking.any_right >= self.suggestion_confidence:
             return Verdict.SUGGESTIONS, SUGGESTIONS, ranking.candidates[:MAX_SUGGESTIONS]
         return Verdict.NO_ANSWER, NO_ANSWER, []
 
-    def _two_problems(self, question: str, among: set[int] | None) -> list[Candidate]:
-        """The first candidate for each of two problems in one message if both are sure, else nothing."""
+    def _two_problems(self, question: str, among: set[int] | None) -> list[Ranking]:
+        """What each of two problems in one message finds; nothing if it is one, or both find the same first."""
         problems = problems_in(question)
         if len(problems) < 2:
             return []
         rankings = [self._retriever.search(query_of(problem), among) for problem in problems]
-        firsts = [ranking.candidates[0] for ranking in rankings]
-        sure = all(ranking.first_right >= self.answer_confidence for ranking in rankings)
-        return firsts if sure and firsts[0].scenario_id != firsts[1].scenario_id else []
+        firsts = {ranking.candidates[0].scenario_id for ranking in rankings}
+        return rankings if len(firsts) == len(rankings) else []
 
     def _ids_in(self, category: str | None) -> set[int] | None:
         if category is None:
