@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pytest
 
 from app.assistant import Assistant
 from app.building import build
+from app.embedding_cache import EmbeddingCache
+from app.embedding_model import EmbeddingModel
 from app.settings import Settings
 from tests.corpora import write_corpus
 from tests.service import Service
 
+MINILM = "all-MiniLM-L6-v2"
 IN_CI = os.environ.get("CI") == "true"
 Start = Callable[..., Service]
 Serve = Callable[..., str]
@@ -46,6 +50,23 @@ def assistant(settings: Settings) -> Assistant:
 def corpus_folder(tmp_path: Path) -> Path:
     """A small corpus that a test may change."""
     return write_corpus(tmp_path / "content")
+
+
+@pytest.fixture(scope="session")
+def minilm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder `.cache` of an index with the small model's encoder, exported once for all tests."""
+    folder = tmp_path_factory.mktemp("minilm")
+    cache = EmbeddingCache(folder / ".cache", EmbeddingModel.find(MINILM))
+    cache.export_encoder(folder / "exported", report=lambda _: None)
+    return folder / ".cache"
+
+
+@pytest.fixture
+def small(corpus_folder: Path, minilm_cache: Path, tmp_path: Path) -> Settings:
+    """Settings for a small corpus and the small model, whose encoder is already exported."""
+    settings = Settings(content_dir=corpus_folder, index_dir=tmp_path / "index", model=MINILM)
+    shutil.copytree(minilm_cache, settings.index_dir / ".cache")
+    return settings
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,27 +11,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.building import build
+from app.building import build, fingerprint, fit_folder
 from app.embedding_cache import EmbeddingCache
 from app.embedding_model import PACKAGED, EmbeddingModel
 from app.encoder import OnnxEncoder
-from app.errors import ContentError, IndexDamaged, IndexMissing, IndexOutOfDate, IndexUnusable, ModelUnusable
+from app.errors import (
+    ContentError,
+    IndexDamaged,
+    IndexMissing,
+    IndexOutOfDate,
+    IndexUnusable,
+    ModelUnusable,
+    QuestionsUnusable,
+)
 from app.manifest import CURRENT, MANIFEST_FILE, Manifest
 from app.serving_index import ENCODER_FOLDER, ServingIndex
 from app.settings import PROJECT, Settings
-from tests.corpora import scenario_path, scenario_text
+from tests.conftest import MINILM
+from tests.corpora import scenario_path, scenario_text, write_questions
 
 
-@pytest.fixture
-def small(settings: Settings, corpus_folder: Path, tmp_path: Path) -> Settings:
-    """Settings for a small corpus, whose encoder is already exported."""
-    index_dir = tmp_path / "index"
-    model = EmbeddingModel.find(settings.model)
-    exported = settings.index_dir / CURRENT / ENCODER_FOLDER
-    cached = index_dir / ".cache" / model.sha256[:16] / "encoder"
-    cached.parent.mkdir(parents=True)
-    cached.symlink_to(exported.resolve())
-    return Settings(content_dir=corpus_folder, index_dir=index_dir)
+def environment(settings: Settings) -> dict[str, str]:
+    """That of a process of its own with these settings."""
+    return {
+        **os.environ,
+        "SCENARIOS_CONTENT_DIR": str(settings.content_dir),
+        "SCENARIOS_INDEX_DIR": str(settings.index_dir),
+        "SCENARIOS_MODEL": settings.model,
+    }
 
 
 def names(folder: Path) -> set[str]:
@@ -45,11 +53,49 @@ def test_a_build_embeds_with_sentence_transformers_and_serves_the_same_embedding
     original = EmbeddingCache(small.index_dir / "other-cache", EmbeddingModel.find(small.model)).embed(
         texts, report=lambda _: None
     )
-    np.testing.assert_allclose(encoder.encode(texts), original, atol=1e-5)
-    np.testing.assert_allclose(encoder.encode(texts[:1]), original[:1], atol=1e-5)
+    # The exported weights have 8 bits each; alone or in a batch a text has the same embedding.
+    assert (encoder.encode(texts) * original).sum(axis=1).min() > 0.995
+    np.testing.assert_allclose(encoder.encode(texts[:1]), encoder.encode(texts)[:1], atol=0.01)
     assert manifest.scenarios == len(index.scenarios) == 3
-    assert manifest.model.sha256 == PACKAGED["all-MiniLM-L6-v2"][2]
-    assert index.retriever.search("my knife is dull")[0].scenario_id == 2
+    assert manifest.model.sha256 == PACKAGED[MINILM].sha256
+    assert index.retriever.search("my knife is dull").candidates[0].scenario_id == 2
+
+
+def test_a_build_twice_from_nothing_gives_the_same_bytes(small: Settings) -> None:
+    write_questions(small.content_dir)
+    files = []
+    for _ in range(2):
+        name = build(small, force=True).manifest.fingerprint
+        files.append(
+            {name: record.sha256 for name, record in Manifest.load(small.index_dir / name).files.items()}
+        )
+        for cached in (small.index_dir / ".cache").rglob("embeddings.npz"):
+            cached.unlink()
+    assert files[0] == files[1]
+    assert {"ranker.npz", "calibration.json", "familiarity.npz", "vectors.faiss"} <= files[0].keys()
+
+
+def test_other_labelled_questions_or_accepted_errors_make_another_build(small: Settings) -> None:
+    write_questions(small.content_dir)
+    model = EmbeddingModel.find(small.model)
+    before = fingerprint(small, model)
+    assert fingerprint(small.model_copy(update={"accepted_refusals": 0.5}), model) != before
+    assert fingerprint(small.model_copy(update={"accepted_wrong_answers": 0.5}), model) != before
+    assert fingerprint(small.model_copy(update={"answer_confidence": 0.5}), model) == before
+    test_questions = fit_folder(small).parent / "test" / "in_scope.jsonl"
+    test_questions.write_text("", encoding="utf-8")
+    assert fingerprint(small, model) == before
+    (fit_folder(small) / "in_scope.jsonl").write_text('{"text": "dull blade", "ok": [2]}\n', encoding="utf-8")
+    assert fingerprint(small, model) != before
+
+
+def test_a_bad_labelled_question_stops_the_build_by_file_and_line(small: Settings) -> None:
+    write_questions(small.content_dir)
+    path = fit_folder(small) / "in_scope.jsonl"
+    path.write_text('{"text": "dull blade"}\n', encoding="utf-8")
+    with pytest.raises(QuestionsUnusable, match=r"in_scope\.jsonl:1: ok: Field required; correct the line"):
+        build(small)
+    assert names(small.index_dir) == set()
 
 
 def test_nothing_changed_means_nothing_is_done(small: Settings) -> None:
@@ -95,21 +141,19 @@ from pathlib import Path
 from app import building, index_writer
 from app.settings import Settings
 def crash(*arguments): os._exit(9)
-step = sys.argv[3]
+step = sys.argv[1]
 setattr(building if hasattr(building, step) else index_writer, step, crash)
-building.build(Settings(content_dir=Path(sys.argv[1]), index_dir=Path(sys.argv[2])))
+building.build(Settings.from_environment())
 """
 
 
-@pytest.mark.parametrize(
-    "step", ["lexical_document", "save_ranking", "records_of", "_sync", "_point_to", "_remove_old"]
-)
+@pytest.mark.parametrize("step", ["fit", "save_ranking", "records_of", "_sync", "_point_to", "_remove_old"])
 def test_a_crash_leaves_a_whole_index_and_the_next_build_clears_up(small: Settings, step: str) -> None:
     old = build(small).manifest.fingerprint
     path = scenario_path(small.content_dir, 2)
     path.write_text(scenario_text(2, **{"Check it": "Cut a tomato."}), encoding="utf-8")
-    command = [sys.executable, "-c", CRASH, str(small.content_dir), str(small.index_dir), step]
-    assert subprocess.run(command, cwd=PROJECT, check=False).returncode == 9
+    command = [sys.executable, "-c", CRASH, step]
+    assert subprocess.run(command, cwd=PROJECT, env=environment(small), check=False).returncode == 9
     served = ServingIndex.load(small.index_dir).manifest.fingerprint
     assert (served == old) == (step != "_remove_old")
     new = build(small).manifest.fingerprint
@@ -119,11 +163,19 @@ def test_a_crash_leaves_a_whole_index_and_the_next_build_clears_up(small: Settin
 
 def test_two_builds_at_once_make_one_index(small: Settings) -> None:
     code = (
-        "import sys; from pathlib import Path; from app.building import build; from app.settings import Settings; \
-print(build(Settings(content_dir=Path(sys.argv[1]), index_dir=Path(sys.argv[2]))).fresh)"
+        "from app.building import build; from app.settings import Settings; "
+        "print(build(Settings.from_environment()).fresh)"
     )
-    command = [sys.executable, "-c", code, str(small.content_dir), str(small.index_dir)]
-    running = [subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=PROJECT,
+            env=environment(small),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
     assert sorted(process.communicate()[0].strip() for process in running) == ["False", "True"]
     ServingIndex.load(small.index_dir)
 
@@ -206,7 +258,7 @@ def test_no_index_at_all_is_said_with_the_remedy(tmp_path: Path) -> None:
 def model_folder(tmp_path: Path) -> Path:
     """The packaged model as a folder of one's own, by links."""
     folder = tmp_path / "model"
-    source = Path(EmbeddingModel.find("all-MiniLM-L6-v2").reference)
+    source = Path(EmbeddingModel.find(MINILM).unpacked(tmp_path / "not needed"))
     for path in source.rglob("*"):
         target = folder / path.relative_to(source)
         if path.is_file():
@@ -217,7 +269,7 @@ def model_folder(tmp_path: Path) -> Path:
 
 def test_a_model_may_be_a_folder(small: Settings, model_folder: Path) -> None:
     model = EmbeddingModel.find(str(model_folder))
-    assert model.sha256 == PACKAGED["all-MiniLM-L6-v2"][2]
+    assert model.sha256 == PACKAGED[MINILM].sha256
     assert model.reference == str(model_folder)
 
 
