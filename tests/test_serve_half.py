@@ -112,3 +112,12 @@ def test_building_without_the_build_half_says_what_to_install(
     last = done.stderr.splitlines()[-1]
     assert last.startswith("Embedding model unusable: cannot embed: sentence_transformers is not there")
     assert last.endswith("; pip install -e '.[build]'")
+
+
+def test_the_runtime_keeps_no_id_of_the_machine_and_tells_nobody(tmp_path: Path) -> None:
+    """Where it cannot write its id it says so, unless its telemetry is off."""
+    home = tmp_path / "file"
+    home.touch()
+    nowhere = {"HOME": str(home / "x"), "XDG_CACHE_HOME": str(home / "x"), "ORT_DISABLE_TELEMETRY": ""}
+    done = python("-c", "import app.encoder", environment=nowhere)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
