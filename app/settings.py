@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         description="Share of questions that may be answered wrongly; a build sets the verdict's threshold by it.",
     )
     accepted_refusals: float = Field(
-        0.02,
+        0.012,
         ge=0,
         le=1,
         description="Share of answerable questions that may be refused; a build sets the threshold of suggestions.",
