@@ -22,7 +22,7 @@ COURTESY = re.compile(
 )
 # A courtesy holds nothing of the following.
 ASKS = re.compile(
-    r"\?|\b(but|however|why|error|now|except|still|not work\w*)\b"
+    r"\?|\b(but|however|why|error|now\b(?!\W*$)|except|still|not work\w*)\b"
     r"|\b(how|what|when|which|where|can|could|should) (about|if|is|are|do|does|did|to|i|we|you|it|the|my|should|can)\b",
     re.IGNORECASE,
 )

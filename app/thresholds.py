@@ -13,6 +13,8 @@ from sklearn.model_selection import StratifiedKFold
 from app.calibration import FEATURES, Calibration, Features, Logistic
 
 FOLDS = 10
+# What varies less is rounding, which must not be blown up to a feature of its own.
+LEAST_SPREAD = 1e-3
 # Shares of kinds of questions that the probabilities are fitted for.
 EXPECTED = {"answerable": 0.6, "near": 0.28, "far": 0.12}
 
@@ -78,7 +80,7 @@ def _logistic(features: Features, outcome: NDArray[np.bool_], weights: NDArray[n
         share = (outcome.sum() + 1) / (len(outcome) + 2)
         return Logistic((0.0,) * len(FEATURES), float(np.log(share / (1 - share))))
     middle, spread = features.mean(axis=0), features.std(axis=0)
-    spread[spread < 1e-9] = 1.0
+    spread[spread < LEAST_SPREAD] = 1.0
     classifier = LogisticRegression(max_iter=1000)
     classifier.fit((features - middle) / spread, outcome, sample_weight=weights)
     slopes = classifier.coef_[0] / spread

@@ -96,6 +96,21 @@ def test_kinds_count_as_they_are_expected_however_many_questions_there_are() -> 
     )
 
 
+def test_a_feature_that_is_only_rounding_has_no_say() -> None:
+    generator = np.random.default_rng(SEED)
+    observations = []
+    for one in sample(200):
+        noisy = one.features.copy()
+        noisy[3] = generator.normal(0, 1e-7)
+        observations.append(Observation(one.kind, noisy, one.first_right, one.any_right))
+    fitted = calibrate(observations, AcceptedErrors(0.04, 0.02))
+    plain, other = features(1.0), features(1.0)
+    other[3] = -0.5
+    assert fitted.first_right.probability(np.array([plain, other])) == pytest.approx(
+        [fitted.first_right.probability(plain[None])[0]] * 2, abs=1e-3
+    )
+
+
 def test_where_every_question_is_right_confidence_is_high_and_not_certain() -> None:
     right = [Observation("answerable", features(lead), True, True) for lead in np.linspace(0, 1, 8)]
     fitted = calibrate(right, AcceptedErrors(0.04, 0.02))
