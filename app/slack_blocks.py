@@ -25,10 +25,13 @@ MAX_BUTTON_CHARS = 75
 MAX_MESSAGE_CHARS = 12_000
 # What else a message needs beside the answer's own text: buttons, alternatives, related, the question when shared.
 RESERVED_CHARS, RESERVED_BLOCKS = 2_500, 12
+ROOM = (MAX_MESSAGE_CHARS - RESERVED_CHARS, MAX_BLOCKS - RESERVED_BLOCKS)
 # With the rest it stays below the 2,000 characters of a button's value.
 MAX_KEPT_QUESTION_CHARS = 500
 MAX_NAME_CHARS = 80
+MAX_TITLE_CHARS = 150
 MAX_NOTIFICATION_CHARS = 300
+MAX_RELATED = 5
 
 Block = dict[str, Any]
 
@@ -118,6 +121,7 @@ class MessageWriter:
     def __init__(self, scenarios: Mapping[int, PublishedScenario], address: str) -> None:
         self._scenarios = scenarios
         self._address = address
+        self._written: dict[int, list[Block]] = {}
 
     def message(self, reply: Reply) -> Message:
         if reply.has_answer:
@@ -136,18 +140,19 @@ class MessageWriter:
     def rest(self, reply: Reply) -> list[Message]:
         """The parts of the answer that the message has no room for; for services without an address."""
         scenario = self._scenarios[reply.scenario_ids[0]]
-        waiting = self._sections(scenario)[self._fitting(scenario) :]
+        sections = self._sections(scenario)
+        waiting = sections[_fitting(sections, *ROOM) :]
         messages = []
         while waiting:
             fitting = _fitting(waiting, MAX_MESSAGE_CHARS - 500, MAX_BLOCKS)
-            messages.append(Message(plain(scenario.title), waiting[:fitting]))
+            messages.append(Message(plain(_shortened(scenario.title, MAX_TITLE_CHARS)), waiting[:fitting]))
             waiting = waiting[fitting:]
         return messages
 
     def _answer(self, reply: Reply) -> Message:
         scenario = self._scenarios[reply.scenario_ids[0]]
         sections = self._sections(scenario)
-        fitting = self._fitting(scenario)
+        fitting = _fitting(sections, *ROOM)
         blocks = [self._heading(scenario, reply), *sections[:fitting]]
         is_cut = fitting < len(sections)
         if is_cut:
@@ -158,23 +163,21 @@ class MessageWriter:
         if related := self._related(scenario):
             blocks.append(context(f"Related: {related}"))
         short = _one_line(scenario.short_answer.markdown)[:MAX_NOTIFICATION_CHARS]
-        return Message(plain(f"{scenario.title}: {short}"), blocks)
+        return Message(plain(f"{_shortened(scenario.title, MAX_TITLE_CHARS)}: {short}"), blocks)
 
     def _heading(self, scenario: PublishedScenario, reply: Reply) -> Block:
         assurance = "Chosen among several" if reply.is_chosen else confidence_in_words(reply.confidence)
         return section(f"*{self._link(scenario)}*\n{plain(f'{scenario.category.title} · {assurance}')}")
 
     def _sections(self, scenario: PublishedScenario) -> list[Block]:
-        """The whole answer, the short one first, in as few sections as hold it."""
-        rows = pieces(scenario.short_answer.markdown, MAX_BLOCK_CHARS, self._address)
-        for part in scenario.body:
-            rows.append(Piece(f"*{plain(part.title)}*"))
-            rows += pieces(part.markdown, MAX_BLOCK_CHARS, self._address)
-        return [section(text) for text in _packed(rows)]
-
-    def _fitting(self, scenario: PublishedScenario) -> int:
-        sections = self._sections(scenario)
-        return _fitting(sections, MAX_MESSAGE_CHARS - RESERVED_CHARS, MAX_BLOCKS - RESERVED_BLOCKS)
+        """The whole answer, the short one first, in as few sections as hold it; written once."""
+        if scenario.id not in self._written:
+            rows = pieces(scenario.short_answer.markdown, MAX_BLOCK_CHARS, self._address)
+            for part in scenario.body:
+                rows.append(Piece(f"*{plain(part.title)}*"))
+                rows += pieces(part.markdown, MAX_BLOCK_CHARS, self._address)
+            self._written[scenario.id] = [section(text) for text in _packed(rows)]
+        return self._written[scenario.id]
 
     def _full_answer(self, reply: Reply, scenario: PublishedScenario, is_cut: bool) -> list[Block]:
         if self._address:
@@ -205,10 +208,11 @@ class MessageWriter:
             yield {"type": "actions", "elements": elements}
 
     def _related(self, scenario: PublishedScenario) -> str:
-        return " · ".join(self._link(self._scenarios[number]) for number in scenario.related)
+        return " · ".join(self._link(self._scenarios[number]) for number in scenario.related[:MAX_RELATED])
 
     def _link(self, scenario: PublishedScenario) -> str:
-        return link(scenario.title, self._address + scenario.path if self._address else "")
+        address = self._address + scenario.path if self._address else ""
+        return link(_shortened(scenario.title, MAX_TITLE_CHARS), address)
 
 
 def section(mrkdwn: str) -> Block:
@@ -222,8 +226,7 @@ def context(mrkdwn: str) -> Block:
 
 
 def button(title: str, action: str, value: str, **more: str) -> Block:
-    shown = title if len(title) <= MAX_BUTTON_CHARS else f"{title[: MAX_BUTTON_CHARS - 1]}…"
-    text = {"type": "plain_text", "text": shown, "emoji": False}
+    text = {"type": "plain_text", "text": _shortened(title, MAX_BUTTON_CHARS), "emoji": False}
     return {"type": "button", "text": text, "action_id": action, "value": value, **more}
 
 
@@ -248,6 +251,10 @@ def _fitting(sections: Sequence[Block], chars: int, blocks: int) -> int:
             break
         count += 1
     return count
+
+
+def _shortened(text: str, chars: int) -> str:
+    return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
 def _one_line(text: str) -> str:

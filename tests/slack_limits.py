@@ -23,6 +23,7 @@ MAX_MESSAGE_CHARS = 12_000
 PING = re.compile(r"<[!@#][^>]*>")
 # Left over once entities and links are out: what Slack would read as the start of one.
 RAW = re.compile(r"[<>]|&(?!(?:amp|lt|gt);)")
+QUOTE = re.compile(r"^> ", re.MULTILINE)
 LINK = re.compile(r"<(?:https?://|mailto:)[^<>|\s]+(?:\|[^<>|]+)?>")
 
 
@@ -95,5 +96,5 @@ def _text(text: str, most: int, least: int = 0) -> Iterator[str]:
         yield "a fence that does not end"
     if ping := PING.search(text):
         yield f"a ping: {ping[0]}"
-    if raw := RAW.search(LINK.sub("", text)):
+    if raw := RAW.search(QUOTE.sub("", LINK.sub("", text))):
         yield f"not escaped: {text[max(0, raw.start() - 20) : raw.end() + 20]!r}"
