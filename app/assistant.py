@@ -77,6 +77,7 @@ class Assistant:
             scenario.category.slug: scenario.category for scenario in index.scenarios.values()
         }
         self._retriever: Retriever = index.retriever
+        self._spelling = index.spelling
         self._settings = settings
         fitted = index.retriever.calibration
         self.answer_confidence = _or(settings.answer_confidence, fitted.answer_confidence)
@@ -144,7 +145,7 @@ class Assistant:
 
     def _ranking(self, question: str, history: Sequence[str], among: set[int] | None) -> Ranking:
         """What the question finds alone, or with what was said before if it goes on with that and that is surer."""
-        alone = self._retriever.search(query_of(question), among)
+        alone = self._search(question, among)
         clear = alone.first_right >= CLEAR_ALONE and not is_incomplete(question)
         if not history or clear or is_long(question):
             return alone
@@ -152,13 +153,18 @@ class Assistant:
         # Without a word that points back it goes on only with what it finds alone as well.
         related = alone.candidates[:MOST_RELATED] if alone.first_right >= LEAST_ALONE else []
         near = {candidate.scenario_id for candidate in related}
-        together = (
-            self._retriever.search(query_of(f"{context}\n{question}"), among) for context in contexts(history)
-        )
+        together = (self._search(f"{context}\n{question}", among) for context in contexts(history))
         going_on = [
             ranking for ranking in together if points_back or ranking.candidates[0].scenario_id in near
         ]
         return max([alone, *going_on], key=lambda ranking: ranking.first_right)
+
+    def query(self, message: str) -> str:
+        """What retrieval is asked for `message`, which holds no secrets any more."""
+        return self._spelling.corrected(query_of(message))
+
+    def _search(self, message: str, among: set[int] | None) -> Ranking:
+        return self._retriever.search(self.query(message), among)
 
     def _verdict(
         self, question: str, ranking: Ranking, among: set[int] | None
@@ -185,7 +191,7 @@ class Assistant:
         problems = problems_in(question)
         if len(problems) < 2:
             return []
-        rankings = [self._retriever.search(query_of(problem), among) for problem in problems]
+        rankings = [self._search(problem, among) for problem in problems]
         firsts = {ranking.candidates[0].scenario_id for ranking in rankings}
         return rankings if len(firsts) == len(rankings) else []
 

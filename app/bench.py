@@ -12,7 +12,6 @@ from app.encoder import Embeddings, Encoder, OnnxEncoder
 from app.labelled import FollowUp, InScope, OutOfScope, Traceback
 from app.manifest import CURRENT, Manifest
 from app.planted_secrets import fill
-from app.query import query_of
 from app.redaction import redact
 from app.schemas import AskReply
 from app.serving_index import ENCODER_FOLDER, ServingIndex
@@ -111,7 +110,7 @@ class Bench:
 
     def embedding(self, message: str) -> Embeddings:
         """That with which retrieval was asked for `message`."""
-        return self.encoder.embedding(query_of(redact(message)))
+        return self.encoder.embedding(self.assistant.query(redact(message)))
 
     def ask(self, row: InScope | OutOfScope, kind: str) -> Asked:
         right = () if isinstance(row, OutOfScope) else tuple(row.ok)

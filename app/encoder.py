@@ -52,6 +52,11 @@ class OnnxEncoder:
         )
         return cls(session, Tokenizer.from_file(str(folder / TOKENIZER_FILE)))
 
+    @staticmethod
+    def vocabulary(folder: Path) -> list[str]:
+        """The words and pieces of words that the encoder in `folder` has tokens for."""
+        return list(Tokenizer.from_file(str(folder / TOKENIZER_FILE)).get_vocab())
+
     def encode(self, texts: Sequence[str]) -> Embeddings:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)

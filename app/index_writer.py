@@ -12,13 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from app.corpus import Corpus, content_hash
+from app.corpus_search import lexical_document
 from app.embedding_cache import EmbeddingCache
 from app.embedding_model import EmbeddingModel
+from app.encoder import OnnxEncoder
 from app.fitting import fit
 from app.labelled import Labelled
 from app.manifest import INDEX_FORMAT, Manifest, ModelRecord, now, records_of
 from app.published import PublishedScenario
-from app.serving_index import ENCODER_FOLDER, save_ranking
+from app.serving_index import ENCODER_FOLDER, SPELLING_FILE, save_ranking
+from app.spelling import Spelling
 from app.thresholds import AcceptedErrors
 
 RECORDED = ("sentence-transformers", "torch", "faiss-cpu", "onnxruntime", "bm25s", "numpy", "scikit-learn")
@@ -44,6 +47,9 @@ def write_index(
             PublishedScenario.from_scenario(scenario, set(corpus.scenarios)) for scenario in scenarios
         ]
         save_ranking(folder, fitted, published)
+        documents = [lexical_document(scenario) for scenario in scenarios]
+        known = OnnxEncoder.vocabulary(folder / ENCODER_FOLDER)
+        Spelling.build(documents, known).save(folder / SPELLING_FILE)
         manifest = Manifest(
             format=INDEX_FORMAT,
             fingerprint=name,

@@ -19,6 +19,7 @@ from app.manifest import CURRENT, MEND, Manifest
 from app.published import PublishedScenario, PublishedScenarios
 from app.ranking import Ranker
 from app.retriever import Retriever
+from app.spelling import Spelling
 from app.vector_index import VectorIndex
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ OWNERS_FILE = "owners.npy"
 SCENARIOS_FILE = "scenarios.json"
 CALIBRATION_FILE = "calibration.json"
 RANKER_FILE = "ranker.npz"
+SPELLING_FILE = "spelling.json"
 FAMILIARITY_FILE = "familiarity.npz"
 LEXICAL_FOLDER = "lexical"
 ENCODER_FOLDER = "encoder"
@@ -41,6 +43,7 @@ class ServingIndex:
     manifest: Manifest
     scenarios: dict[int, PublishedScenario]
     retriever: Retriever
+    spelling: Spelling
 
     @classmethod
     def load(cls, index_dir: Path, threads: int = 1) -> ServingIndex:
@@ -71,7 +74,8 @@ class ServingIndex:
             familiarity=Familiarity.load(folder / FAMILIARITY_FILE),
             calibration=Calibration.load(folder / CALIBRATION_FILE),
         )
-        return cls(manifest, {scenario.id: scenario for scenario in scenarios}, retriever)
+        spelling = Spelling.load(folder / SPELLING_FILE)
+        return cls(manifest, {scenario.id: scenario for scenario in scenarios}, retriever, spelling)
 
 
 def save_ranking(folder: Path, fitted: Fitted, scenarios: Sequence[PublishedScenario]) -> None:

@@ -33,7 +33,9 @@ def test_columns_are_aligned_without_styles() -> None:
 
 
 def test_the_steps_of_an_answer_are_numbered_and_no_other_list() -> None:
-    page = HtmlPage(to_html("3. **Look.** Once.\n\n   1. inner\n   - point\n\n4. **Go on.**\n\nText\n\n- point"))
+    page = HtmlPage(
+        to_html("3. **Look.** Once.\n\n   1. inner\n   - point\n\n4. **Go on.**\n\nText\n\n- point")
+    )
     assert [item.attributes for item in page.all("li")] == [
         {"data-step": "3"},
         {},
