@@ -1,11 +1,9 @@
-"""An Answer as a message of Block Kit, within Slack's limits, and what its buttons carry.
-
-https://docs.slack.dev/reference/block-kit/blocks
-"""
+"""An Answer as a message of Block Kit, within Slack's limits, and what its buttons carry."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -14,26 +12,34 @@ from app.assistant import NO_ANSWER, SUGGESTIONS, Answer, Verdict
 from app.errors import SlackButtonUnknown
 from app.journal import ANSWER_ID
 from app.published import PublishedScenario
+from app.slack_kit import (
+    MAX_BLOCK_CHARS,
+    MAX_BLOCKS,
+    MAX_MESSAGE_CHARS,
+    Block,
+    button,
+    chars,
+    context,
+    fit,
+    one_line,
+    packed,
+    section,
+    shortened,
+)
 from app.slack_markdown import Piece, pieces
 from app.slack_mrkdwn import link, plain
 from app.wording import confidence_in_words
 
-MAX_BLOCKS = 50
-MAX_BLOCK_CHARS = 3000
-MAX_BUTTON_CHARS = 75
-# Slack refuses whole messages somewhat above this.
-MAX_MESSAGE_CHARS = 12_000
-# What else a message needs beside the answer's own text: buttons, alternatives, related, the question when shared.
-RESERVED_CHARS, RESERVED_BLOCKS = 2_500, 12
-ROOM = (MAX_MESSAGE_CHARS - RESERVED_CHARS, MAX_BLOCKS - RESERVED_BLOCKS)
+# What a message may get besides: its buttons, thanks, the question when it is shared.
+RESERVED_CHARS, RESERVED_BLOCKS = 1_000, 6
 # With the rest it stays below the 2,000 characters of a button's value.
 MAX_KEPT_QUESTION_CHARS = 500
 MAX_NAME_CHARS = 80
 MAX_TITLE_CHARS = 150
 MAX_NOTIFICATION_CHARS = 300
 MAX_RELATED = 5
-
-Block = dict[str, Any]
+# What Markdown needs and a notification shows as signs.
+MARKUP = re.compile(r"[`*\[]|\](?:\([^)]*\))?")
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Reply:
             answer.verdict,
             tuple(result.scenario.id for result in answer.results),
             round(answer.confidence, 2),
-            question=_one_line(answer.question)[:MAX_KEPT_QUESTION_CHARS] if is_private else "",
+            question=one_line(answer.question)[:MAX_KEPT_QUESTION_CHARS] if is_private else "",
         )
 
     @classmethod
@@ -140,30 +146,45 @@ class MessageWriter:
     def rest(self, reply: Reply) -> list[Message]:
         """The parts of the answer that the message has no room for; for services without an address."""
         scenario = self._scenarios[reply.scenario_ids[0]]
-        sections = self._sections(scenario)
-        waiting = sections[_fitting(sections, *ROOM) :]
+        waiting = self._sections(scenario)[self._fitting(reply, scenario) :]
         messages = []
         while waiting:
-            fitting = _fitting(waiting, MAX_MESSAGE_CHARS - 500, MAX_BLOCKS)
-            messages.append(Message(plain(_shortened(scenario.title, MAX_TITLE_CHARS)), waiting[:fitting]))
+            fitting = fit(waiting, MAX_MESSAGE_CHARS, MAX_BLOCKS)
+            messages.append(Message(plain(shortened(scenario.title, MAX_TITLE_CHARS)), waiting[:fitting]))
             waiting = waiting[fitting:]
         return messages
 
     def _answer(self, reply: Reply) -> Message:
         scenario = self._scenarios[reply.scenario_ids[0]]
         sections = self._sections(scenario)
-        fitting = _fitting(sections, *ROOM)
+        fitting = self._fitting(reply, scenario)
         blocks = [self._heading(scenario, reply), *sections[:fitting]]
         is_cut = fitting < len(sections)
         if is_cut:
             blocks.append(context("There is more: see “Full answer”."))
         blocks += self._closing(reply, self._full_answer(reply, scenario, is_cut))
+        blocks += self._further(reply, scenario)
+        short = one_line(MARKUP.sub("", scenario.short_answer.markdown))[:MAX_NOTIFICATION_CHARS]
+        return Message(plain(f"{shortened(scenario.title, MAX_TITLE_CHARS)}: {short}"), blocks)
+
+    def _further(self, reply: Reply, scenario: PublishedScenario) -> Iterator[Block]:
+        """Alternatives and what is related."""
         if reply.others:
-            blocks += [section("*Not this?*"), *self._choices(reply)]
-        if related := self._related(scenario):
-            blocks.append(context(f"Related: {related}"))
-        short = _one_line(scenario.short_answer.markdown)[:MAX_NOTIFICATION_CHARS]
-        return Message(plain(f"{_shortened(scenario.title, MAX_TITLE_CHARS)}: {short}"), blocks)
+            yield section("*Not this?*")
+            yield from self._choices(reply)
+        if related := " · ".join(
+            self._link(self._scenarios[number]) for number in scenario.related[:MAX_RELATED]
+        ):
+            yield context(f"Related: {related}")
+
+    def _fitting(self, reply: Reply, scenario: PublishedScenario) -> int:
+        """How many of the answer's sections the message has room for."""
+        others = [self._heading(scenario, reply), *self._further(reply, scenario)]
+        return fit(
+            self._sections(scenario),
+            MAX_MESSAGE_CHARS - RESERVED_CHARS - sum(map(chars, others)),
+            MAX_BLOCKS - RESERVED_BLOCKS - len(others),
+        )
 
     def _heading(self, scenario: PublishedScenario, reply: Reply) -> Block:
         assurance = "Chosen among several" if reply.is_chosen else confidence_in_words(reply.confidence)
@@ -176,7 +197,7 @@ class MessageWriter:
             for part in scenario.body:
                 rows.append(Piece(f"*{plain(part.title)}*"))
                 rows += pieces(part.markdown, MAX_BLOCK_CHARS, self._address)
-            self._written[scenario.id] = [section(text) for text in _packed(rows)]
+            self._written[scenario.id] = [section(text) for text in packed(rows)]
         return self._written[scenario.id]
 
     def _full_answer(self, reply: Reply, scenario: PublishedScenario, is_cut: bool) -> list[Block]:
@@ -207,55 +228,6 @@ class MessageWriter:
         if elements:
             yield {"type": "actions", "elements": elements}
 
-    def _related(self, scenario: PublishedScenario) -> str:
-        return " · ".join(self._link(self._scenarios[number]) for number in scenario.related[:MAX_RELATED])
-
     def _link(self, scenario: PublishedScenario) -> str:
         address = self._address + scenario.path if self._address else ""
-        return link(_shortened(scenario.title, MAX_TITLE_CHARS), address)
-
-
-def section(mrkdwn: str) -> Block:
-    # Verbatim: nothing in the text becomes a mention or a link by itself.
-    text = {"type": "mrkdwn", "text": mrkdwn, "verbatim": True}
-    return {"type": "section", "text": text, "expand": True}
-
-
-def context(mrkdwn: str) -> Block:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": mrkdwn, "verbatim": True}]}
-
-
-def button(title: str, action: str, value: str, **more: str) -> Block:
-    text = {"type": "plain_text", "text": _shortened(title, MAX_BUTTON_CHARS), "emoji": False}
-    return {"type": "button", "text": text, "action_id": action, "value": value, **more}
-
-
-def _packed(rows: Sequence[Piece]) -> Iterator[str]:
-    text = ""
-    for row in rows:
-        longer = f"{text}{row.glue}{row.text}" if text else row.text
-        if len(longer) > MAX_BLOCK_CHARS:
-            yield text
-            longer = row.text
-        text = longer
-    if text:
-        yield text
-
-
-def _fitting(sections: Sequence[Block], chars: int, blocks: int) -> int:
-    """How many of the sections fit."""
-    count = 0
-    for block in sections[:blocks]:
-        chars -= len(block["text"]["text"])
-        if chars < 0:
-            break
-        count += 1
-    return count
-
-
-def _shortened(text: str, chars: int) -> str:
-    return text if len(text) <= chars else f"{text[: chars - 1]}…"
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+        return link(shortened(scenario.title, MAX_TITLE_CHARS), address)

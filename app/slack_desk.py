@@ -12,9 +12,10 @@ from app.errors import QuestionRejected, ScenarioNotFound, SlackButtonUnknown
 from app.journal import Journal
 from app.published import PublishedScenario
 from app.settings import Settings
-from app.slack_blocks import Message, MessageWriter, Reply, section
+from app.slack_blocks import Message, MessageWriter, Reply
 from app.slack_client import SlackClient
 from app.slack_inbox import Run
+from app.slack_kit import section
 from app.slack_mrkdwn import plain
 from app.slack_requests import Kind, SlackRequest
 from app.slack_store import InboxStore

@@ -14,6 +14,8 @@ from itertools import groupby
 FENCE = "```"
 # Look the same and format nothing: there is no other way to write these signs.
 LOOKALIKES = {"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"}
+# A bar ends the address of a link; in its text it looks like one.
+BROKEN_BAR = "¦"
 SIGNS = re.compile(r"[*_~`]")
 BACKTICKS = re.compile(r"`{2,}")
 EMOJI_CODE = re.compile(r":(?=[\w+-]+:)")
@@ -71,7 +73,8 @@ def _lines(runs: Sequence[Run]) -> Iterator[list[Run]]:
 def _marked(runs: Sequence[Run], marks: tuple[str, ...], href: str) -> str:
     """Runs of the same marks and link."""
     if href:
-        text = f"<{href}|{''.join(_unmarked(replace(run, is_code=False)) for run in runs)}>"
+        label = "".join(_unmarked(replace(run, is_code=False)) for run in runs)
+        text = f"<{href}|{label.replace('|', BROKEN_BAR)}>"
     else:
         text = _joined(map(_unmarked, runs))
     bare = text.strip()

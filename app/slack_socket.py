@@ -39,6 +39,8 @@ async def serve(settings: Settings, app_token: str) -> None:
 
 async def _connect(handler: AsyncSocketModeHandler) -> None:
     try:
+        # By itself the client would ask for the address of a socket for ever, whatever the reply is.
+        handler.client.wss_uri = await handler.client.issue_new_wss_url()
         await handler.client.connect()  # type: ignore[no-untyped-call]
     except SlackApiError as error:
         code = error.response.get("error")

@@ -14,11 +14,13 @@ from markdown_it import MarkdownIt
 
 from app.assistant import Assistant, Verdict
 from app.published import PublishedScenario, Section
-from app.slack_blocks import MAX_BLOCK_CHARS, MessageWriter, Reply
+from app.slack_blocks import MessageWriter, Reply
+from app.slack_kit import MAX_BLOCK_CHARS
 from app.slack_markdown import pieces
 from app.slack_mrkdwn import plain
 from tests.slack_limits import PING, buttons, texts, violations
 
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # what fails is long
 PUBLIC = "https://answers.example"
 ANSWER_ID = "0" * 32
 LINK = re.compile(r"<[^<>|]*\|([^<>]*)>")
@@ -221,6 +223,8 @@ class Category:
         ("one\ntwo", "one two"),
         ("one  \ntwo", "one\ntwo"),
         ("**one  \ntwo**", "*one*\n*two*"),
+        ("[a \\| b](https://e.org/)", "<https://e.org/|a ¦ b>"),
+        ("[`code` and text](https://e.org/)", "<https://e.org/|code and text>"),
         ("at :smile:", "at :\u200bsmile:"),
     ],
 )
