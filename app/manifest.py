@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from app.errors import IndexDamaged, IndexMissing, IndexOutOfDate
 
 # Raise it with every change to what a build writes: older indexes are then rebuilt, not misread.
-INDEX_FORMAT = 5
+INDEX_FORMAT = 6
 MANIFEST_FILE = "manifest.json"
 CURRENT = "current"
 MEND = "run scripts/build_index"

@@ -15,7 +15,7 @@ faiss.omp_set_num_threads(1)
 
 
 class VectorIndex:
-    """Embeddings of unit length, exact inner product: a score is a cosine, higher is nearer."""
+    """Embeddings of unit length, inner product with each of them: a score is a cosine, higher is nearer."""
 
     def __init__(self, index: faiss.Index) -> None:
         self._index = index
@@ -23,8 +23,12 @@ class VectorIndex:
     @classmethod
     def build(cls, embeddings: Embeddings) -> VectorIndex:
         """An index over rows of `embeddings`, shape (texts, dimension)."""
-        index = faiss.IndexFlatIP(embeddings.shape[1])
-        index.add(np.ascontiguousarray(embeddings, dtype=np.float32))
+        # 16 bits a number: half the memory to read for each question, and a score that differs by a thousandth.
+        half = faiss.ScalarQuantizer.QT_fp16
+        index = faiss.IndexScalarQuantizer(embeddings.shape[1], half, faiss.METRIC_INNER_PRODUCT)
+        rows = np.ascontiguousarray(embeddings, dtype=np.float32)
+        index.train(rows)
+        index.add(rows)
         return cls(index)
 
     @classmethod

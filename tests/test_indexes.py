@@ -22,7 +22,7 @@ def test_vectors_are_found_by_cosine_best_first() -> None:
     cosines = embeddings @ query
     assert rows.tolist() == np.argsort(-cosines).tolist()
     assert rows[0] == 2
-    np.testing.assert_allclose(scores, np.sort(cosines)[::-1], rtol=1e-5)
+    np.testing.assert_allclose(scores, np.sort(cosines)[::-1], rtol=1e-3)
 
 
 def test_a_search_returns_no_more_than_there_is() -> None:
@@ -30,7 +30,7 @@ def test_a_search_returns_no_more_than_there_is() -> None:
     scores, rows = VectorIndex.build(embeddings).search(embeddings[1], 100)
     assert len(rows) == 3
     assert rows[0] == 1
-    assert scores[0] == pytest.approx(1)
+    assert scores[0] == pytest.approx(1, rel=1e-3)
 
 
 def test_a_vector_index_survives_saving(tmp_path: Path) -> None:
