@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import statistics
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 RUNS = 5
 QUESTIONS = 200
+EVENTS = 200
 
 # Each is a process of its own, so that imports and memory are counted whole.
 PROCESSES = {
@@ -36,6 +38,8 @@ def main() -> None:
         print(f"{name:48}{statistics.median(seconds):10.2f}{statistics.median(megabytes):8.0f}")
     print()
     answering()
+    print()
+    slack()
     print()
     building()
 
@@ -65,6 +69,49 @@ def answering() -> None:
     print(f"{'one question':48}{'p50 ms':>10}{'p95 ms':>8}   ({len(texts)} questions)")
     timed("answered", lambda text: assistant.ask(text), texts)
     timed("  of which encoded", lambda text: encoder.encode([text]), texts)
+
+
+def slack() -> None:
+    """Events from Slack that come at once: how soon they are acknowledged, and all of them answered."""
+    import asyncio
+    import secrets
+
+    import aiohttp
+
+    sys.path.insert(0, str(PROJECT))
+    from tests.service import Service
+    from tests.slack_stand_in import Sender, SlackStandIn, direct, event_body
+
+    stand_in, secret, folder = SlackStandIn(), secrets.token_hex(16), Path(tempfile.mkdtemp())
+    service = Service.start(
+        folder / "output", {"data_dir": folder / "data", "log_level": "warning"}, stand_in.environment(secret)
+    )
+    sender = Sender(service.address, secret)
+    bodies = [json.dumps(event_body(direct("why is my list view slow?"))).encode() for _ in range(EVENTS)]
+
+    async def deliver(session: aiohttp.ClientSession, body: bytes) -> float:
+        started = time.perf_counter()
+        async with session.post(
+            f"{service.address}/slack/events", data=body, headers=sender.headers(body)
+        ) as reply:
+            assert reply.status == 200, reply.status
+        return (time.perf_counter() - started) * 1000
+
+    async def deliver_all() -> list[float]:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=EVENTS)) as session:
+            return await asyncio.gather(*(deliver(session, body) for body in bodies))
+
+    started = time.perf_counter()
+    spent = asyncio.run(deliver_all())
+    stand_in.wait(count=EVENTS)
+    whole = time.perf_counter() - started
+    print(f"{f'{EVENTS} events from Slack at once':48}{'p50 ms':>10}{'p99 ms':>8}")
+    print(f"{'acknowledged':48}{statistics.median(spent):10.0f}{statistics.quantiles(spent, n=100)[-1]:8.0f}")
+    print(f"{'all answered, after':48}{whole:10.1f} s")
+    service.stop()
+    stand_in.close()
+    shutil.rmtree(folder)
+    assert len(stand_in.sent()) == EVENTS, "answered more than once"
 
 
 def timed(name: str, call: Callable[[str], object], texts: list[str]) -> None:

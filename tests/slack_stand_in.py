@@ -180,16 +180,16 @@ class Sender:
         headers: Mapping[str, str | bytes] | None = None,
     ) -> httpx.Response:
         """A signed request; `signed` is the body that the signature is of, if that is another one."""
-        timestamp = str(int(time.time() - age))
-        base = f"v0:{timestamp}:".encode() + (body if signed is None else signed)
-        digest = hmac.new((secret or self.secret).encode(), base, hashlib.sha256).hexdigest()
-        sent: dict[str, Any] = {
-            "Content-Type": kind,
-            "X-Slack-Request-Timestamp": timestamp,
-            "X-Slack-Signature": f"v0={digest}",
-            **(headers or {}),
-        }
+        sent = {"Content-Type": kind, **self.headers(signed if signed is not None else body, secret, age)}
+        sent |= headers or {}
         return httpx.post(f"{self.service}/slack/events", content=body, headers=sent, timeout=30)
+
+    def headers(self, body: bytes, secret: str | None = None, age: float = 0) -> dict[str, Any]:
+        """The signature of a body."""
+        timestamp = str(int(time.time() - age))
+        base = f"v0:{timestamp}:".encode() + body
+        digest = hmac.new((secret or self.secret).encode(), base, hashlib.sha256).hexdigest()
+        return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": f"v0={digest}"}
 
     def json(self, body: Mapping[str, Any], **how: Any) -> httpx.Response:
         return self.post(json.dumps(body).encode(), **how)
