@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -71,3 +72,20 @@ def test_readme_shows_every_page_in_small_pictures() -> None:
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
         assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", ["README.md", "evaluation/README.md"])
+def test_the_figures_are_those_of_the_accepted_run(document: str) -> None:
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    accepted = json.loads((PROJECT / "evaluation" / "accepted.json").read_text(encoding="utf-8"))
+    rows = [
+        (accepted["in_scope"], ("hit@1", "hit@3", "mrr")),
+        (accepted["in_scope"], ("answered_right", "helped")),
+        (accepted["tracebacks"], ("hit@1", "hit@3", "helped")),
+        (accepted["out_of_scope"]["near"], ("answered", "suggested", "refused")),
+        (accepted["out_of_scope"]["far"], ("answered", "suggested", "refused")),
+        (accepted["followups"], ("right",)),
+        (accepted["typos"], ("hit@1", "loss_of_hit@1")),
+    ]
+    for figures, names in rows:
+        assert f"| {' / '.join(f'{figures[name]:.3f}' for name in names)} |" in text, names
