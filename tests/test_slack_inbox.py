@@ -29,10 +29,18 @@ def slack() -> Iterator[SlackStandIn]:
 
 
 @pytest.fixture
-def teams(start: Start, slack: SlackStandIn) -> Callable[..., Team]:
-    """Services that the same Slack talks to; they share what they are started with."""
+def teams(start: Start, slack: SlackStandIn) -> Iterator[Callable[..., Team]]:
+    """Services that the same Slack talks to; they end with the test, or would answer the next one's."""
     secret = secrets.token_hex(16)
-    return lambda **settings: Team.of(start, slack, secret, **settings)
+    started: list[Team] = []
+
+    def team(**settings: object) -> Team:
+        started.append(Team.of(start, slack, secret, **settings))
+        return started[-1]
+
+    yield team
+    for one in started:
+        one.service.stop()
 
 
 @pytest.fixture(scope="module")
