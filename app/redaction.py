@@ -69,7 +69,7 @@ BARE = rf"""
     ["']? {PLACEHOLDER} (?!\[)
     (?! [a-z_][a-z_.]* [(\[] | (?:self|cls|request|response|settings|os|env|config|form|data|user|obj)\. )
     (?! [a-z_][\w.]* \. \w* (?:token|password|secret|key) \b )
-    (?! (?: true | false | none | null | undefined | optional | required | string | integer | secretstr ) \b )
+    (?! (?: true | false | none | null | undefined | optional | required | string | integer | bool | secretstr ) \b )
     (?! (?<=[ "']) (?-i:[A-Z]?[a-z]+) [.,;]? [ ] [a-z] )
     (?P<secret> [^\s"',;&)}}\]]{{4,}} )
 """

@@ -75,15 +75,15 @@ def bolt_app(
     settings: Settings, web: AsyncWebClient, inbox: Inbox, worker: SlackWorker, threads: Threads
 ) -> AsyncApp:
     """Acknowledges what is written down, and only then has it carried out."""
-    secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
+    signing = settings.slack_signing_secret
     app = AsyncApp(
-        signing_secret=secret,
+        signing_secret=signing.get_secret_value() if signing else "",
         client=web,
         logger=quiet,
         authorize=_authorize,
         # A listener ends before the request is acknowledged.
         process_before_response=True,
-        request_verification_enabled=bool(secret),
+        request_verification_enabled=signing is not None,
     )
 
     async def take_in(request: SlackRequest | None) -> None:

@@ -50,7 +50,7 @@ class Spelling:
         return max(candidates, key=lambda known: (self._counts[known], known), default=word)
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(self._counts), encoding="utf-8")
+        path.write_text(json.dumps(self._counts, sort_keys=True), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Spelling:
