@@ -216,10 +216,15 @@ class Rows:
         self._path = folder / SQLITE_FILE
 
     def row(self, answer_id: str) -> dict[str, Any]:
-        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            found = connection.execute("select * from answers where answer_id = ?", [answer_id]).fetchone()
-            return dict(found) if found else {}
+        """What is stored of an answer; nothing before the journal has made its file and its table."""
+        try:
+            with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as connection:
+                connection.row_factory = sqlite3.Row
+                query = "select * from answers where answer_id = ?"
+                found = connection.execute(query, [answer_id]).fetchone()
+        except sqlite3.OperationalError:
+            return {}
+        return dict(found) if found else {}
 
     def wait_for(self, answer_id: str, **expected: object) -> None:
         wait_until(lambda: expected.items() <= self.row(answer_id).items())
