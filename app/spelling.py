@@ -11,6 +11,7 @@ from pathlib import Path
 # Whole words in plain letters; names with capitals inside, digits or underscores are left as they are.
 WORD = re.compile(r"(?<![\w.@/\\-])[A-Za-z][a-z]{3,}(?![\w@/\\]|\.\w)")
 SHORTEST = 4
+MANY = 4
 
 
 class Spelling:
@@ -35,6 +36,10 @@ class Spelling:
 
     def corrected(self, text: str) -> str:
         """`text` with every unknown word that is one slip away from known ones replaced by the commonest."""
+        words = WORD.findall(text)
+        if len(words) >= MANY and sum(word.lower() not in self._counts for word in words) * 2 > len(words):
+            # Not slips, but a language or a subject of which nothing is known.
+            return text
         return WORD.sub(lambda match: self._meant(match[0]), text)
 
     def _meant(self, word: str) -> str:
