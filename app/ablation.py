@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 
 from app.bench import Bench
 from app.building import fit_folder
-from app.calibration import Calibration
+from app.calibration import SHOWN, Calibration
 from app.embedding_cache import EmbeddingCache
 from app.embedding_model import EmbeddingModel
 from app.encoder import Embeddings
-from app.evaluation import SHOWN, Evaluation
+from app.evaluation import Evaluation
 from app.fitting import Asked, signal_weights
 from app.labelled import InScope, Labelled, OutOfScope
-from app.query import query_of
 from app.ranking import SIGNALS
-from app.redaction import redact
 from app.settings import Settings
 from app.thresholds import AcceptedErrors, calibrate
 
@@ -78,7 +76,7 @@ class Ablation:
             for row, embedding in zip(rows, embeddings, strict=True)
         ]
         measured = [
-            asks.asked(asked.kind, query_of(redact(asked.text)), asked.right, bench.embedding(asked.text))
+            asks.asked(asked.kind, bench.query(asked.text), asked.right, bench.embedding(asked.text))
             for asked in evaluation.of("in_scope", "near", "far")
         ]
         accepted = AcceptedErrors(settings.accepted_wrong_answers, settings.accepted_refusals)

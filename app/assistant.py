@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.calibration import SHOWN
 from app.errors import CategoryNotFound, QuestionRejected, ScenarioNotFound
 from app.follow_ups import contexts, is_courtesy, is_incomplete, is_long, needs_context
 from app.language import identifier, is_foreign
@@ -20,7 +21,6 @@ from app.serving_index import ServingIndex
 from app.settings import Settings
 
 MAX_HISTORY = 10
-MAX_SUGGESTIONS = 3
 # So many candidates of a message count as what it is about when it may go on with an earlier one.
 MOST_RELATED = 5
 # From this confidence a message that is complete is taken as it is.
@@ -150,9 +150,10 @@ class Assistant:
         if not history or clear or is_long(question):
             return alone
         points_back = needs_context(question)
+        if not points_back and (alone.first_right < LEAST_ALONE or is_courtesy(question)):
+            return alone
         # Without a word that points back it goes on only with what it finds alone as well.
-        related = alone.candidates[:MOST_RELATED] if alone.first_right >= LEAST_ALONE else []
-        near = {candidate.scenario_id for candidate in related}
+        near = {candidate.scenario_id for candidate in alone.candidates[:MOST_RELATED]}
         together = (self._search(f"{context}\n{question}", among) for context in contexts(history))
         going_on = [
             ranking for ranking in together if points_back or ranking.candidates[0].scenario_id in near
@@ -183,7 +184,7 @@ class Assistant:
         if parts and all(part.any_right >= self.suggestion_confidence for part in parts):
             return Verdict.SUGGESTIONS, TWO_SUGGESTIONS, firsts
         if ranking.any_right >= self.suggestion_confidence:
-            return Verdict.SUGGESTIONS, SUGGESTIONS, ranking.candidates[:MAX_SUGGESTIONS]
+            return Verdict.SUGGESTIONS, SUGGESTIONS, ranking.candidates[:SHOWN]
         return Verdict.NO_ANSWER, NO_ANSWER, []
 
     def _two_problems(self, question: str, among: set[int] | None) -> list[Ranking]:

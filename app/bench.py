@@ -108,9 +108,13 @@ class Bench:
         index = ServingIndex.open(folder, manifest, encoder)
         return cls(index, Assistant(index, settings), encoder)
 
+    def query(self, message: str) -> str:
+        """What retrieval was asked for `message`."""
+        return self.assistant.query(redact(message))
+
     def embedding(self, message: str) -> Embeddings:
         """That with which retrieval was asked for `message`."""
-        return self.encoder.embedding(self.assistant.query(redact(message)))
+        return self.encoder.embedding(self.query(message))
 
     def ask(self, row: InScope | OutOfScope, kind: str) -> Asked:
         right = () if isinstance(row, OutOfScope) else tuple(row.ok)

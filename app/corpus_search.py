@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from app.encoder import Embeddings
 from app.lexical_index import LexicalIndex
-from app.ranking import NEAREST_TEXTS, SIGNALS, Ranker, Scores
+from app.ranking import SIGNALS, Ranker, Scores
+from app.retriever import signals_of
 from app.scenarios import Scenario
 from app.vector_index import VectorIndex
 
@@ -76,10 +77,7 @@ class Search:
         return replace(self, ranker=replace(self.ranker, weights=weights))
 
     def signals(self, text: str, embedding: Embeddings) -> Scores:
-        similarities, rows = self.vectors.search(embedding, NEAREST_TEXTS)
-        return self.ranker.signals(
-            embedding, similarities, self.texts.owners[rows], self.lexical.scores(text)
-        )
+        return signals_of(text, embedding, self.vectors, self.lexical, self.texts.owners, self.ranker)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 
 from app.bench import OUTCOMES, Asked, Bench, FollowedUp
+from app.calibration import SHOWN
 from app.errors import QuestionsUnusable
 from app.labelled import InScope, Labelled, OutOfScope
 from app.measures import Chance, calibration_error, coverage, reliability
@@ -25,7 +26,6 @@ from app.typos import with_typos
 Report = Callable[[str], None]
 Figures = dict[str, Any]
 
-SHOWN = 3
 # Of questions that a scenario answers.
 KINDS = ("in_scope", "tracebacks")
 

@@ -14,7 +14,8 @@ from sklearn.manifold import TSNE
 from app.ablation import Ablation
 from app.about import Figures
 from app.bench import Asked, Bench
-from app.evaluation import SHOWN, Evaluation
+from app.calibration import SHOWN
+from app.evaluation import Evaluation
 from app.published import CategoryRef, PublishedScenario
 from app.settings import Settings
 

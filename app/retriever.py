@@ -86,8 +86,7 @@ class Retriever:
 
     def signals(self, query: str, embedding: Embeddings) -> Scores:
         """All signals of `query`, whose embedding is given; shape (scenarios, len(SIGNALS))."""
-        similarities, rows = self._vectors.search(embedding, NEAREST_TEXTS)
-        return self.ranker.signals(embedding, similarities, self._owners[rows], self._lexical.scores(query))
+        return signals_of(query, embedding, self._vectors, self._lexical, self._owners, self.ranker)
 
     def _candidates(
         self, order: NDArray[np.int64], scores: Scores, signals: Scores, confidences: NDArray[np.float64]
@@ -98,3 +97,16 @@ class Retriever:
             Candidate(scenario_id, score, confidence, dict(zip(SIGNALS, row, strict=True)))
             for scenario_id, score, confidence, row in zip(*columns, strict=True)
         ]
+
+
+def signals_of(
+    query: str,
+    embedding: Embeddings,
+    vectors: VectorIndex,
+    lexical: LexicalIndex,
+    owners: NDArray[np.int64],
+    ranker: Ranker,
+) -> Scores:
+    """What serving sees of a question, and a build that fits to it: shape (scenarios, len(SIGNALS))."""
+    similarities, rows = vectors.search(embedding, NEAREST_TEXTS)
+    return ranker.signals(embedding, similarities, owners[rows], lexical.scores(query))

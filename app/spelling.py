@@ -11,6 +11,7 @@ from pathlib import Path
 # Whole words in plain letters; names with capitals inside, digits or underscores are left as they are.
 WORD = re.compile(r"(?<![\w.@/\\-])[A-Za-z][a-z]{3,}(?![\w@/\\]|\.\w)")
 SHORTEST = 4
+# From so many words on it shows whether they are mostly unknown.
 MANY = 4
 
 

@@ -49,17 +49,17 @@ def calibrate(observations: Sequence[Observation], accepted: AcceptedErrors) -> 
     first_held_out = _held_out(features, first, weights)
     any_held_out = np.maximum(_held_out(features, any_, weights), first_held_out)
     answer = _answer_threshold(first_held_out, first, kinds, accepted.wrong_answers)
-    suggestion = _suggestion_threshold(
-        any_held_out[(kinds == "answerable") & (first_held_out < answer)],
-        accepted.refusals * (kinds == "answerable").sum(),
-    )
+    allowed = accepted.refusals * (kinds == "answerable").sum()
+    not_answered = any_held_out[(kinds == "answerable") & (first_held_out < answer)]
+    # No stricter than an answer, whatever is allowed.
+    suggestion = min(_suggestion_threshold(not_answered, allowed), answer)
     answered = first_held_out >= answer
     suggested = ~answered & (any_held_out >= suggestion)
     return Calibration(
         _logistic(features, first, weights),
         _logistic(features, any_, weights),
         answer,
-        min(suggestion, answer),
+        suggestion,
         _rates(kinds, answered, suggested, first, any_),
     )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,8 @@ from app.embedding_cache import EmbeddingCache
 from app.embedding_model import EmbeddingModel
 from app.settings import Settings
 from tests.corpora import write_corpus
+from tests.examples.environments import PythonNotFound
+from tests.examples.servers import Servers, ServerUnavailable
 from tests.service import Service
 
 MINILM = "all-MiniLM-L6-v2"
@@ -31,6 +35,35 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"
     return report
+
+
+@contextmanager
+def lacking_is_failing_in_ci() -> Iterator[None]:
+    """Skip, with what to install, where the machine lacks something; in CI that is a failure."""
+    try:
+        yield
+    except (PythonNotFound, ServerUnavailable) as lacking:
+        # Read here: tests of this very thing say where they are.
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(lacking))
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    started = Servers()
+    yield started
+    started.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """The settings that say where an empty journal is."""
+    if request.param == "sqlite":
+        yield {"data_dir": tmp_path / "data"}
+        return
+    with lacking_is_failing_in_ci(), servers.variables(("postgresql",)) as variables:
+        yield {"data_dir": tmp_path / "unused", "database_url": variables["EXAMPLE_DATABASE_URL"]}
 
 
 @pytest.fixture(scope="session")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from app.scenarios import CodeBlock
+from tests.conftest import lacking_is_failing_in_ci
 from tests.examples import EXAMPLE_TESTS
-from tests.examples.environments import ENVIRONMENTS, PythonNotFound
+from tests.examples.environments import ENVIRONMENTS
 from tests.examples.example import Example, all_examples, applies
 from tests.examples.layout import lay_out
 from tests.examples.parsers import check_block
 from tests.examples.run import run_example
-from tests.examples.servers import Servers, ServerUnavailable
+from tests.examples.servers import Servers
 
 EXAMPLES = all_examples()
 RUNS = [
@@ -34,24 +32,6 @@ OTHER_BLOCKS = [
 ]
 # Counted in the text itself: a block that the reader of scenarios lost would be missing everywhere else.
 PYTHON_FENCE = re.compile(r"^\s*```+\s*python\b", re.MULTILINE)
-
-
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    started = Servers()
-    yield started
-    started.close()
-
-
-@contextmanager
-def lacking_is_failing_in_ci() -> Iterator[None]:
-    """Skip, with what to install, where the machine lacks something; in CI that is a failure."""
-    try:
-        yield
-    except (PythonNotFound, ServerUnavailable) as lacking:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(lacking))
 
 
 @pytest.mark.parametrize(("example", "django"), RUNS)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import lacking_is_failing_in_ci
 from tests.examples.run import Result, run_example
 from tests.examples.written import write_example
-from tests.test_examples import lacking_is_failing_in_ci
 
 VIEWS = '```python title="shop/views.py"'
 TWO_VIEWS = f"""

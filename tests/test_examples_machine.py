@@ -11,10 +11,10 @@ import psycopg
 import pytest
 import redis
 
+from tests.conftest import lacking_is_failing_in_ci
 from tests.examples import environments
 from tests.examples.environments import ENVIRONMENTS, Environment, PythonNotFound, find_python
 from tests.examples.servers import Servers, ServerUnavailable
-from tests.test_examples import lacking_is_failing_in_ci
 
 UNREACHED = (3, 99)
 

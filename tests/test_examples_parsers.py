@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.scenarios import CodeBlock
+from tests.conftest import lacking_is_failing_in_ci
 from tests.examples.example import Example
 from tests.examples.parsers import PARSERS, BlockRefused, check_block
-from tests.test_examples import lacking_is_failing_in_ci
 
 JSON_REQUEST = """\
 POST /orders/ HTTP/1.1

@@ -28,8 +28,6 @@ from app.journal import KEPT_CANDIDATES, MAX_COMMENT_CHARS, Journal
 from app.journal_writer import MAX_WAITING, Counters
 from app.settings import PROJECT, Settings
 from app.tables import answers, metadata
-from tests.examples.servers import Servers
-from tests.test_examples import lacking_is_failing_in_ci
 
 QUESTION = "a bank calls us asking for text/xml and gets 406, json must stay the default"
 WAIT_SECONDS = 30
@@ -50,23 +48,6 @@ while journal.counters.waiting:
     time.sleep(0.01)
 journal.close()
 """
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    started = Servers()
-    yield started
-    started.close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """The settings that say where an empty journal is."""
-    if request.param == "sqlite":
-        yield {"data_dir": tmp_path / "data"}
-        return
-    with lacking_is_failing_in_ci(), servers.variables(("postgresql",)) as variables:
-        yield {"data_dir": tmp_path / "unused", "database_url": variables["EXAMPLE_DATABASE_URL"]}
 
 
 @pytest.fixture

@@ -18,10 +18,9 @@ import psycopg
 import pytest
 
 from app.database import SQLITE_FILE
-from tests.conftest import Start
+from tests.conftest import Start, lacking_is_failing_in_ci
 from tests.examples.servers import Postgresql, new_postgresql
 from tests.service import Service, free_port
-from tests.test_examples import lacking_is_failing_in_ci
 from tests.test_journal import QUESTION, wait_until
 
 SMALL = 4096

@@ -18,6 +18,7 @@ from app.language import is_foreign
         "どうやってページングしますか",
         "كيف أضيف ترقيم الصفحات إلى واجهة برمجة التطبيقات",
         "怎么避免 N+1 查询",
+        "django and celery: jak skonfigurować kolejkę and ponawianie zadań",
     ],
 )
 def test_another_language_is_told(message: str) -> None:

@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Start
-from tests.examples.servers import Servers
 from tests.slack_stand_in import BOT, SlackStandIn, Team, direct, event_body, mention, message
-from tests.test_examples import lacking_is_failing_in_ci
 
 XML = "a bank calls us asking for text/xml and gets 406, json must stay the default"
 SECOND = "and how do I test that?"
@@ -41,23 +39,6 @@ def teams(start: Start, slack: SlackStandIn) -> Iterator[Callable[..., Team]]:
     yield team
     for one in started:
         one.service.stop()
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    started = Servers()
-    yield started
-    started.close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """The settings that say where an empty journal is."""
-    if request.param == "sqlite":
-        yield {"data_dir": tmp_path / "data"}
-        return
-    with lacking_is_failing_in_ci(), servers.variables(("postgresql",)) as variables:
-        yield {"data_dir": tmp_path / "unused", "database_url": variables["EXAMPLE_DATABASE_URL"]}
 
 
 def at_once(calls: list[Callable[[], Any]]) -> None:

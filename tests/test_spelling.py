@@ -52,6 +52,17 @@ def test_names_and_words_that_are_known_or_like_nothing_stay(spelling: Spelling,
     assert spelling.corrected(text) == text
 
 
+def test_a_message_of_mostly_unknown_words_stays_and_one_with_a_slip_in_five_does_not(
+    spelling: Spelling,
+) -> None:
+    unknown = "serialzer zwiebel backen mit qurey"
+    assert spelling.corrected(unknown) == unknown
+    assert (
+        spelling.corrected("the serialzer runs query every related")
+        == "the serializer runs query every related"
+    )
+
+
 def test_of_two_words_that_may_be_meant_the_commoner_counts() -> None:
     assert Spelling.build(["cache cache cable"], []).corrected("cabhe") == "cache"
     assert Spelling.build(["caches caches cables"], []).corrected("cahes") == "caches"
